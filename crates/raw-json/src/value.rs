@@ -1,0 +1,308 @@
+//! Values, and what lies inside containers.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::compact;
+use crate::cursor::Cursor;
+use crate::extent::{Extent, SyntaxError, extent, skip_white_space};
+use crate::string::Str;
+
+/// One JSON value, borrowed from the text.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Bool(bool),
+    /// A number, as written.
+    Number(&'a str),
+    /// A string, between its quotes.
+    String(Str<'a>),
+    /// An array, from bracket to bracket.
+    Array(Array<'a>),
+    /// An object, from brace to brace.
+    Object(Object<'a>),
+    /// A token that is no JSON value, as written; may be empty where a value is missing.
+    Invalid(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// The text of a string; `None` for every other value.
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        match self {
+            Value::String(string) => Some(string.decode()),
+            _ => None,
+        }
+    }
+
+    /// The object, if it is one.
+    pub fn as_object(self) -> Option<Object<'a>> {
+        match self {
+            Value::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// The array, if it is one.
+    pub fn as_array(self) -> Option<Array<'a>> {
+        match self {
+            Value::Array(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The member of an object; `None` for every other value.
+    pub fn get(self, name: &str) -> Option<Value<'a>> {
+        self.as_object()?.get(name)
+    }
+
+    /// The value as text: strings decoded, other scalars as written, containers compact.
+    pub fn to_text(self) -> Cow<'a, str> {
+        match self {
+            Value::Null => Cow::Borrowed("null"),
+            Value::Bool(true) => Cow::Borrowed("true"),
+            Value::Bool(false) => Cow::Borrowed("false"),
+            Value::Number(text) => Cow::Borrowed(text),
+            Value::String(string) => string.decode(),
+            Value::Array(_) | Value::Object(_) => Cow::Owned(compact(self)),
+            Value::Invalid(token) => String::from_utf8_lossy(token),
+        }
+    }
+}
+
+/// An object: the bytes from `{` to its `}`.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a>(&'a [u8]);
+
+impl<'a> Object<'a> {
+    /// Reads a whole text as one object, strictly: white space may stand around it, nothing else.
+    /// Nesting may be of any depth; invalid UTF-8 and lone surrogates are allowed.
+    ///
+    /// # Errors
+    /// The first place where the text is not JSON, or where it goes on behind the object.
+    pub fn parse(text: &'a [u8]) -> Result<Self, SyntaxError> {
+        let start = skip_white_space(text, 0);
+        let expected = |offset, expected| SyntaxError { offset, expected };
+        if text.get(start) != Some(&b'{') {
+            return Err(expected(start, "`{`"));
+        }
+        match extent(text, start) {
+            Extent::Unterminated { .. } => Err(expected(text.len(), "the rest of the object")),
+            Extent::Complete {
+                fault: Some(fault), ..
+            } => Err(fault),
+            Extent::Complete { end, fault: None } => {
+                let behind = skip_white_space(text, end);
+                match text.get(behind) {
+                    Some(_) => Err(expected(behind, "nothing behind the object")),
+                    None => Ok(Object(text.get(start..end).unwrap_or_default())),
+                }
+            }
+        }
+    }
+
+    /// Takes bytes that start with `{`, as [`extent`] cut them, for an object. Reading it is
+    /// tolerant: what is not JSON inside is passed over.
+    ///
+    /// `None` if the first byte is not a brace.
+    pub fn from_extent(bytes: &'a [u8]) -> Option<Self> {
+        (bytes.first() == Some(&b'{')).then_some(Object(bytes))
+    }
+
+    /// The bytes as written, braces included.
+    pub fn raw(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The members in order, duplicates included.
+    pub fn members(self) -> Members<'a> {
+        Members(self.cursor())
+    }
+
+    /// The member called `name`; of several the last one.
+    pub fn get(self, name: &str) -> Option<Value<'a>> {
+        let mut cursor = self.cursor();
+        let mut found = None;
+        while let Some(key) = cursor.next_member() {
+            if key.equals(name) {
+                found = Some(cursor.value());
+            } else {
+                cursor.skip();
+            }
+        }
+        found
+    }
+
+    /// The value behind a path of member names.
+    pub fn path(self, names: &[&str]) -> Option<Value<'a>> {
+        let mut value = Value::Object(self);
+        for name in names {
+            value = value.get(name)?;
+        }
+        Some(value)
+    }
+
+    /// The members without duplicates: each name at its first position with its last value.
+    pub fn distinct_members(self) -> Vec<(Cow<'a, str>, Value<'a>)> {
+        let mut members: Vec<(Cow<'a, str>, Value<'a>)> = Vec::new();
+        let mut position_of: HashMap<Cow<'a, str>, usize> = HashMap::new();
+        for (key, value) in self.members() {
+            let name = key.decode();
+            match position_of.get(&name).and_then(|at| members.get_mut(*at)) {
+                Some((_, earlier)) => *earlier = value,
+                None => {
+                    position_of.insert(name.clone(), members.len());
+                    members.push((name, value));
+                }
+            }
+        }
+        members
+    }
+
+    /// A cursor just inside the object.
+    pub fn cursor(self) -> Cursor<'a> {
+        Cursor::inside(self.0)
+    }
+}
+
+/// An array: the bytes from `[` to its `]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Array<'a>(&'a [u8]);
+
+impl<'a> Array<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Array(bytes)
+    }
+
+    /// The bytes as written, brackets included.
+    pub fn raw(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The elements in order.
+    pub fn elements(self) -> Elements<'a> {
+        Elements(Cursor::inside(self.0))
+    }
+}
+
+/// The members of an object.
+#[derive(Debug, Clone)]
+pub struct Members<'a>(Cursor<'a>);
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Str<'a>, Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.0.next_member()?;
+        Some((key, self.0.value()))
+    }
+}
+
+/// The elements of an array.
+#[derive(Debug, Clone)]
+pub struct Elements<'a>(Cursor<'a>);
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next_element().then(|| self.0.value())
+    }
+}
+
+/// Is this text a number by JSON's grammar?
+pub fn is_number(text: &str) -> bool {
+    is_number_bytes(text.as_bytes())
+}
+
+pub(crate) fn is_number_bytes(text: &[u8]) -> bool {
+    let rest = text.strip_prefix(b"-").unwrap_or(text);
+    let Some(rest) = after_integer(rest) else {
+        return false;
+    };
+    let rest = match rest.strip_prefix(b".") {
+        None => rest,
+        Some(fraction) => match after_digits(fraction) {
+            Some(rest) => rest,
+            None => return false,
+        },
+    };
+    let Some((b'e' | b'E', exponent)) = rest.split_first() else {
+        return rest.is_empty();
+    };
+    let digits = match exponent.split_first() {
+        Some((b'+' | b'-', digits)) => digits,
+        _ => exponent,
+    };
+    after_digits(digits).is_some_and(<[u8]>::is_empty)
+}
+
+/// What follows an integer without leading zeros.
+fn after_integer(text: &[u8]) -> Option<&[u8]> {
+    match text.split_first()? {
+        (b'0', rest) => Some(rest),
+        _ => after_digits(text),
+    }
+}
+
+/// What follows one or more digits.
+fn after_digits(text: &[u8]) -> Option<&[u8]> {
+    let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then(|| text.get(count..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(text: &str) -> Object<'_> {
+        Object::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_last_of_duplicate_members_counts() {
+        let record = object(r#"{"a":1,"b":2,"\u0061":3}"#);
+        assert!(matches!(record.get("a"), Some(Value::Number("3"))));
+        let names: Vec<_> = record
+            .distinct_members()
+            .into_iter()
+            .map(|(name, value)| format!("{name}={}", value.to_text()))
+            .collect();
+        assert_eq!(names, ["a=3", "b=2"]);
+    }
+
+    #[test]
+    fn numbers_keep_their_text() {
+        for number in [
+            "0",
+            "-0",
+            "12.0",
+            "1E+2",
+            "123456789012345678901234567890",
+            "1e-320",
+        ] {
+            assert!(is_number(number), "{number}");
+        }
+        for other in ["", "-", "01", "1.", ".5", "+1", "1e", "0x10", "NaN", "1 "] {
+            assert!(!is_number(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_broken_record_still_gives_its_members() {
+        let record = Object::from_extent(br#"{"a":nul,"b":[1,2,"c":"x",,"d" "e":4}"#).unwrap();
+        assert!(matches!(record.get("a"), Some(Value::Invalid(b"nul"))));
+        let broken = Object::from_extent(br#"{"a":1,,"b" 2 "c":3,}"#).unwrap();
+        assert!(matches!(broken.get("c"), Some(Value::Number("3"))));
+        assert!(broken.get("b").is_none());
+    }
+
+    #[test]
+    fn only_a_whole_object_parses() {
+        for text in ["", "[]", "1", "{} x", "{", r#"{"a":1,}"#, "INFO {}"] {
+            assert!(Object::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(Object::parse(b" \r\n{} \t").is_ok());
+    }
+}
