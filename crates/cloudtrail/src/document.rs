@@ -1,0 +1,429 @@
+//! Cutting the records out of a document, window by window.
+//!
+//! A document is `{"Records":[...]}`; aggregated events come as a bare array. [`Document::advance`]
+//! takes as much of a window as it can decide on and says how much that was; the caller brings the
+//! rest again with more behind it. What stands between the records is passed over, what is odd about
+//! it is noted, and a value too large for the window is passed over without being kept.
+
+use raw_json::{Extent, Object, extent, is_white_space};
+
+use crate::log_file::{Entry, ProblemKind, SkipReason};
+
+/// Why a text holds no records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DocumentError {
+    Empty,
+    NotJson { offset: u64 },
+    NoRecords,
+    RecordsNotAnArray,
+    DigestFile,
+}
+
+/// Reads the documents of one object.
+#[derive(Debug)]
+pub(crate) struct Document {
+    place: Place,
+    bare_array_allowed: bool,
+    /// Bytes taken so far.
+    offset: u64,
+    documents: u64,
+    record_arrays: u64,
+    records_of_another_type: bool,
+    digest_members: u8,
+    next_index: u64,
+    problems: Vec<(ProblemKind, u64)>,
+}
+
+/// Where reading stands, always between two tokens.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Before a document.
+    Outside,
+    /// In the outer object, before a member or its end.
+    InDocument,
+    /// In the array of records.
+    InRecords { bare: bool },
+    /// Inside a value that is too large to keep.
+    InLargeValue {
+        record: bool,
+        bare: bool,
+        passing: Passing,
+    },
+}
+
+/// Passes over a value byte by byte.
+#[derive(Debug, Clone, Copy, Default)]
+struct Passing {
+    depth: u64,
+    in_string: bool,
+    escaped: bool,
+}
+
+/// What one step decided.
+enum Step {
+    /// This many bytes are done with.
+    Taken(usize),
+    /// The window ends inside a token that needs to be seen whole.
+    NeedsMore,
+}
+
+impl Document {
+    pub(crate) fn new(bare_array_allowed: bool) -> Self {
+        Document {
+            place: Place::Outside,
+            bare_array_allowed,
+            offset: 0,
+            documents: 0,
+            record_arrays: 0,
+            records_of_another_type: false,
+            digest_members: 0,
+            next_index: 0,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Records and other elements seen so far.
+    pub(crate) fn elements(&self) -> u64 {
+        self.next_index
+    }
+
+    /// Problems by kind, with how often each was met.
+    pub(crate) fn problems(&self) -> &[(ProblemKind, u64)] {
+        &self.problems
+    }
+
+    /// Takes what it can from the window and returns how many bytes that was. `last` says that
+    /// nothing follows the window.
+    pub(crate) fn advance(
+        &mut self,
+        window: &[u8],
+        last: bool,
+        each: &mut impl FnMut(Entry<'_>),
+    ) -> Result<usize, DocumentError> {
+        let mut taken = 0;
+        while let Some(rest) = window.get(taken..).filter(|rest| !rest.is_empty()) {
+            match self.step(rest, last, each)? {
+                Step::Taken(bytes) => {
+                    taken += bytes;
+                    self.offset += bytes as u64;
+                }
+                Step::NeedsMore => break,
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The window cannot grow: what stands at its start is passed over without being kept.
+    pub(crate) fn pass_over(&mut self) {
+        let (record, bare) = match self.place {
+            Place::InRecords { bare } => (true, bare),
+            _ => (false, false),
+        };
+        self.place = Place::InLargeValue {
+            record,
+            bare,
+            passing: Passing::default(),
+        };
+    }
+
+    /// The end of the text: everything was taken that could be.
+    pub(crate) fn finish(&mut self, each: &mut impl FnMut(Entry<'_>)) -> Result<(), DocumentError> {
+        match self.place {
+            Place::Outside => {}
+            Place::InLargeValue { record, .. } => {
+                if record {
+                    self.skip(SkipReason::Unterminated, each);
+                }
+                self.note(ProblemKind::UnterminatedDocument);
+            }
+            Place::InDocument | Place::InRecords { .. } => {
+                self.note(ProblemKind::UnterminatedDocument)
+            }
+        }
+        if self.record_arrays > 0 {
+            if self.record_arrays > self.documents {
+                self.note(ProblemKind::RepeatedRecords);
+            }
+            return Ok(());
+        }
+        Err(
+            match (
+                self.documents,
+                self.records_of_another_type,
+                self.digest_members,
+            ) {
+                (0, ..) => DocumentError::Empty,
+                (_, _, 2..) => DocumentError::DigestFile,
+                (_, true, _) => DocumentError::RecordsNotAnArray,
+                _ => DocumentError::NoRecords,
+            },
+        )
+    }
+
+    fn step(
+        &mut self,
+        rest: &[u8],
+        last: bool,
+        each: &mut impl FnMut(Entry<'_>),
+    ) -> Result<Step, DocumentError> {
+        if let Place::InLargeValue {
+            record,
+            bare,
+            passing,
+        } = self.place
+        {
+            return Ok(self.pass(rest, record, bare, passing, each));
+        }
+        let white_space = rest
+            .iter()
+            .take_while(|byte| is_white_space(**byte))
+            .count();
+        if white_space > 0 {
+            return Ok(Step::Taken(white_space));
+        }
+        match self.place {
+            Place::Outside => self.begin_document(rest, last),
+            Place::InDocument => self.member(rest, last),
+            Place::InRecords { bare } => Ok(self.element(rest, last, bare, each)),
+            Place::InLargeValue { .. } => Ok(Step::NeedsMore),
+        }
+    }
+
+    fn begin_document(&mut self, rest: &[u8], last: bool) -> Result<Step, DocumentError> {
+        const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+        if self.offset == 0 && BYTE_ORDER_MARK.starts_with(rest.get(..3).unwrap_or(rest)) {
+            return Ok(match rest.len() {
+                3.. => Step::Taken(3),
+                short if last => Step::Taken(short),
+                _ => Step::NeedsMore,
+            });
+        }
+        match rest.first() {
+            Some(b'{') => self.place = Place::InDocument,
+            Some(b'[') if self.bare_array_allowed => {
+                self.record_arrays += 1;
+                self.place = Place::InRecords { bare: true };
+            }
+            Some(b'[') if self.documents == 0 => return Err(DocumentError::NoRecords),
+            _ if self.documents == 0 => {
+                return Err(DocumentError::NotJson {
+                    offset: self.offset,
+                });
+            }
+            _ => {
+                self.note(ProblemKind::ContentBehindDocument);
+                return Ok(Step::Taken(rest.len()));
+            }
+        }
+        self.documents += 1;
+        if self.documents == 2 {
+            self.note(ProblemKind::SeveralDocuments);
+        }
+        Ok(Step::Taken(1))
+    }
+
+    /// A member of the outer object: `Records` is entered, everything else passed over.
+    fn member(&mut self, rest: &[u8], last: bool) -> Result<Step, DocumentError> {
+        match rest.first() {
+            Some(b'}') => {
+                self.place = Place::Outside;
+                return Ok(Step::Taken(1));
+            }
+            Some(b',') => return Ok(Step::Taken(1)),
+            Some(b'"') => {}
+            _ if self.record_arrays == 0 => {
+                return Err(DocumentError::NotJson {
+                    offset: self.offset,
+                });
+            }
+            _ => {
+                self.note(ProblemKind::MalformedDocument);
+                return Ok(Step::Taken(1));
+            }
+        }
+        let Some((name, value_at)) = member_name(rest) else {
+            return self.incomplete(rest, last);
+        };
+        self.digest_members += u8::from(matches!(
+            name,
+            b"logFiles" | b"digestS3Object" | b"digestEndTime"
+        ));
+        let value = rest.get(value_at..).unwrap_or_default();
+        if name == b"Records" && value.first() == Some(&b'[') {
+            self.record_arrays += 1;
+            self.place = Place::InRecords { bare: false };
+            return Ok(Step::Taken(value_at + 1));
+        }
+        match extent(rest, value_at) {
+            // A scalar at the very end of the window may go on behind it.
+            Extent::Complete { end, .. } if end < rest.len() || last => {
+                self.records_of_another_type |= name == b"Records";
+                Ok(Step::Taken(end))
+            }
+            Extent::Unterminated { at } if at < rest.len() => {
+                self.note(ProblemKind::MalformedDocument);
+                Ok(Step::Taken(at.max(value_at) + 1))
+            }
+            _ => self.incomplete(rest, last),
+        }
+    }
+
+    fn incomplete(&mut self, rest: &[u8], last: bool) -> Result<Step, DocumentError> {
+        match (last, self.record_arrays) {
+            (false, _) => Ok(Step::NeedsMore),
+            (true, 0) => Err(DocumentError::NotJson {
+                offset: self.offset,
+            }),
+            (true, _) => Ok(Step::Taken(rest.len())),
+        }
+    }
+
+    fn element(
+        &mut self,
+        rest: &[u8],
+        last: bool,
+        bare: bool,
+        each: &mut impl FnMut(Entry<'_>),
+    ) -> Step {
+        match rest.first() {
+            Some(b']') => {
+                self.place = if bare {
+                    Place::Outside
+                } else {
+                    Place::InDocument
+                };
+                return Step::Taken(1);
+            }
+            Some(b',') => return Step::Taken(1),
+            Some(b'}') => {
+                // The array was not closed: the brace closes the document.
+                self.note(ProblemKind::MalformedDocument);
+                self.place = Place::Outside;
+                return Step::Taken(1);
+            }
+            Some(b':') => {
+                self.note(ProblemKind::MalformedDocument);
+                return Step::Taken(1);
+            }
+            _ => {}
+        }
+        match extent(rest, 0) {
+            Extent::Complete { end, fault }
+                if end < rest.len() || last || rest.first() == Some(&b'{') =>
+            {
+                if fault.is_some() && rest.first() == Some(&b'{') {
+                    self.note(ProblemKind::MalformedRecord);
+                }
+                match Object::from_extent(rest.get(..end).unwrap_or_default()) {
+                    Some(record) => {
+                        let index = self.take_index();
+                        each(Entry::Record { index, record });
+                    }
+                    None => self.skip(SkipReason::NotAnObject, each),
+                }
+                Step::Taken(end.max(1))
+            }
+            Extent::Unterminated { at } if at < rest.len() => {
+                self.skip(SkipReason::Unterminated, each);
+                Step::Taken(at)
+            }
+            _ if last => {
+                self.skip(SkipReason::Unterminated, each);
+                Step::Taken(rest.len())
+            }
+            _ => Step::NeedsMore,
+        }
+    }
+
+    /// Goes on inside a value that is too large to keep.
+    fn pass(
+        &mut self,
+        rest: &[u8],
+        record: bool,
+        bare: bool,
+        mut passing: Passing,
+        each: &mut impl FnMut(Entry<'_>),
+    ) -> Step {
+        match passing.end(rest) {
+            Some(end) => {
+                if record {
+                    self.skip(SkipReason::TooLarge, each);
+                }
+                self.place = if record {
+                    Place::InRecords { bare }
+                } else {
+                    Place::InDocument
+                };
+                Step::Taken(end)
+            }
+            None => {
+                self.place = Place::InLargeValue {
+                    record,
+                    bare,
+                    passing,
+                };
+                Step::Taken(rest.len())
+            }
+        }
+    }
+
+    fn skip(&mut self, reason: SkipReason, each: &mut impl FnMut(Entry<'_>)) {
+        let index = self.take_index();
+        each(Entry::Skipped { index, reason });
+    }
+
+    fn take_index(&mut self) -> u64 {
+        self.next_index += 1;
+        self.next_index - 1
+    }
+
+    fn note(&mut self, kind: ProblemKind) {
+        match self.problems.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => self.problems.push((kind, 1)),
+        }
+    }
+}
+
+impl Passing {
+    /// The offset behind the value, if it ends in `bytes`.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (position, byte) in bytes.iter().enumerate() {
+            match (self.in_string, byte) {
+                (true, _) if self.escaped => self.escaped = false,
+                (true, b'\\') => self.escaped = true,
+                (true, b'"') => self.in_string = false,
+                (true, _) => {}
+                (false, b'"') => self.in_string = true,
+                (false, b'{' | b'[') => self.depth += 1,
+                (false, b'}' | b']') if self.depth == 0 => return Some(position),
+                (false, b'}' | b']') => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return Some(position + 1);
+                    }
+                }
+                (false, b',') if self.depth == 0 => return Some(position),
+                (false, _) => {}
+            }
+        }
+        None
+    }
+}
+
+/// The name of the member at the start of `rest`, as written, and the offset of its value.
+fn member_name(rest: &[u8]) -> Option<(&[u8], usize)> {
+    let Extent::Complete { end, .. } = extent(rest, 0) else {
+        return None;
+    };
+    let name = rest.get(1..end - 1)?;
+    let skip = |from: usize| {
+        let behind = rest.get(from..)?;
+        Some(from + behind.iter().position(|byte| !is_white_space(*byte))?)
+    };
+    let colon = skip(end)?;
+    if rest.get(colon) != Some(&b':') {
+        return None;
+    }
+    Some((name, skip(colon + 1)?))
+}

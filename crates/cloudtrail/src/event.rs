@@ -1,0 +1,325 @@
+//! The few things every event is asked for: when, whose account, which event.
+//!
+//! No member is required. What a record does not say, the place where it was found says.
+
+use std::borrow::Cow;
+use std::hash::Hasher as _;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use raw_json::{Object, Value};
+use siphasher::sip::SipHasher24;
+
+/// Where a record was found, and what that place says about it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// Path or `s3://bucket/key`.
+    pub location: String,
+    /// The minute of delivery in the key, in Unix seconds.
+    pub delivery_time: Option<i64>,
+    /// When the object was last modified, in Unix seconds.
+    pub last_modified: Option<i64>,
+    /// The account in the key.
+    pub account_id: Option<String>,
+}
+
+/// When an event happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTime {
+    /// Unix seconds; fractions are cut off.
+    pub seconds: i64,
+    /// The record has no readable time: this is the minute of delivery in the key or, failing
+    /// that, when the object was last modified (0 if that is not known either).
+    pub from_key: bool,
+}
+
+/// Reads `eventTime`; for aggregated events, which have none, the start of their `timeWindow`.
+pub fn event_time(record: Object<'_>, origin: &Origin) -> EventTime {
+    let written = record.get("eventTime").and_then(readable_time).or_else(|| {
+        let start = record.path(&["timeWindow", "windowStart"])?;
+        readable_time(start)
+    });
+    match written {
+        Some(seconds) => EventTime {
+            seconds,
+            from_key: false,
+        },
+        None => EventTime {
+            seconds: origin
+                .delivery_time
+                .or(origin.last_modified)
+                .unwrap_or_default(),
+            from_key: true,
+        },
+    }
+}
+
+fn readable_time(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::String(text) => parse_time(&text.decode()),
+        _ => None,
+    }
+}
+
+/// Reads a time as CloudTrail writes it (`2026-03-02T02:10:00Z`, also `20260302T021000Z`, fractions
+/// and offsets) as Unix seconds. A leap second counts as the second before it.
+pub fn parse_time(text: &str) -> Option<i64> {
+    whole_seconds_utc(text.as_bytes()).or_else(|| {
+        text.trim()
+            .parse::<Timestamp>()
+            .ok()
+            .map(Timestamp::as_second)
+    })
+}
+
+/// The form nearly all events have, `YYYY-MM-DDTHH:MM:SSZ`, without a general parser.
+fn whole_seconds_utc(text: &[u8]) -> Option<i64> {
+    let &[
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+        b'Z',
+    ] = text
+    else {
+        return None;
+    };
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| i16::from(byte - b'0'));
+    let two = |tens, ones| Some((digit(tens)? * 10 + digit(ones)?) as i8);
+    let year = i16::from(two(y1, y2)?) * 100 + i16::from(two(y3, y4)?);
+    let time = DateTime::new(
+        year,
+        two(m1, m2)?,
+        two(d1, d2)?,
+        two(h1, h2)?,
+        two(n1, n2)?,
+        two(s1, s2)?,
+        0,
+    );
+    Some(Offset::UTC.to_timestamp(time.ok()?).ok()?.as_second())
+}
+
+/// The account the event is counted for: `recipientAccountId`, else the account in the key, else
+/// `userIdentity.accountId`, else the `accountId` of aggregated events, else `unknown`.
+pub fn recipient_account<'r>(record: Object<'r>, origin: &'r Origin) -> Cow<'r, str> {
+    let text = |value: Option<Value<'r>>| match value? {
+        Value::String(text) => Some(text.decode()),
+        Value::Number(digits) => Some(Cow::Borrowed(digits)),
+        _ => None,
+    };
+    let written = text(record.get("recipientAccountId"));
+    written
+        .filter(|account| !account.is_empty())
+        .or_else(|| origin.account_id.as_deref().map(Cow::Borrowed))
+        .or_else(|| text(record.path(&["userIdentity", "accountId"])))
+        .or_else(|| text(record.get("accountId")))
+        .unwrap_or(Cow::Borrowed("unknown"))
+}
+
+/// The event's id: `eventID`, or `eventId` as aggregated events spell it.
+pub fn event_id(record: Object<'_>) -> Option<Cow<'_, str>> {
+    let id = record
+        .get("eventID")
+        .or_else(|| record.get("eventId"))?
+        .as_str()?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// What makes an event the same event wherever it is met, as 64 bits: account and event id, or,
+/// without an id, the place where it lies.
+///
+/// Two copies of one file, a redelivery or a replay give the same value; the copies that the two
+/// accounts of a cross-account call receive do not (they share `sharedEventID` only). The function
+/// is fixed (SipHash-2-4, key zero): values may be stored.
+pub fn event_identity(record: Object<'_>, origin: &Origin, index: u64) -> u64 {
+    let mut hasher = SipHasher24::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.write_u64(bytes.len() as u64);
+        hasher.write(bytes);
+    };
+    match event_id(record) {
+        Some(id) => {
+            part(b"id");
+            part(recipient_account(record, origin).as_bytes());
+            part(id.as_bytes());
+        }
+        None => {
+            part(b"place");
+            part(origin.location.as_bytes());
+            part(&index.to_le_bytes());
+        }
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(text: &str) -> Object<'_> {
+        Object::parse(text.as_bytes()).unwrap()
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            location: "a.json.gz".into(),
+            delivery_time: Some(1_772_417_700),
+            last_modified: Some(1),
+            account_id: Some("111122223333".into()),
+        }
+    }
+
+    #[test]
+    fn every_way_cloudtrail_writes_a_time_is_read() {
+        for text in [
+            "2026-03-02T02:15:00Z",
+            "20260302T021500Z",
+            "2026-03-02T02:15:00.999Z",
+            "2026-03-02T03:15:00+01:00",
+            " 2026-03-02T02:15:00Z",
+        ] {
+            assert_eq!(parse_time(text), Some(1_772_417_700), "{text}");
+        }
+        assert_eq!(
+            parse_time("2024-02-29T23:59:60Z"),
+            parse_time("2024-02-29T23:59:59Z")
+        );
+        for text in [
+            "",
+            "redacted",
+            "2026-13-02T02:15:00Z",
+            "1772417700",
+            "2026-03-02",
+        ] {
+            assert_eq!(parse_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_without_a_readable_time_takes_the_minute_of_its_delivery() {
+        for text in [
+            "{}",
+            r#"{"eventTime":null}"#,
+            r#"{"eventTime":"redacted"}"#,
+            r#"{"eventTime":5}"#,
+        ] {
+            assert_eq!(
+                event_time(record(text), &origin()),
+                EventTime {
+                    seconds: 1_772_417_700,
+                    from_key: true
+                },
+                "{text}"
+            );
+        }
+        let moved = Origin {
+            delivery_time: None,
+            ..origin()
+        };
+        assert_eq!(event_time(record("{}"), &moved).seconds, 1);
+    }
+
+    #[test]
+    fn aggregated_events_happen_when_their_window_starts() {
+        let text = r#"{"timeWindow":{"windowStart":"2026-03-02T02:15:00Z","windowEnd":"2026-03-02T02:20:00Z"}}"#;
+        assert_eq!(
+            event_time(record(text), &Origin::default()),
+            EventTime {
+                seconds: 1_772_417_700,
+                from_key: false
+            }
+        );
+    }
+
+    #[test]
+    fn the_account_comes_from_the_record_then_the_key_then_the_identity() {
+        let identity = r#"{"userIdentity":{"accountId":"444455556666"}}"#;
+        assert_eq!(
+            recipient_account(
+                record(r#"{"recipientAccountId":"012345678901"}"#),
+                &origin()
+            ),
+            "012345678901"
+        );
+        assert_eq!(
+            recipient_account(record(identity), &origin()),
+            "111122223333"
+        );
+        assert_eq!(
+            recipient_account(record(identity), &Origin::default()),
+            "444455556666"
+        );
+        assert_eq!(
+            recipient_account(
+                record(r#"{"accountId":"444455556666"}"#),
+                &Origin::default()
+            ),
+            "444455556666"
+        );
+        assert_eq!(
+            recipient_account(record("{}"), &Origin::default()),
+            "unknown"
+        );
+    }
+
+    #[test]
+    fn an_event_is_the_same_wherever_it_lies() {
+        let here = origin();
+        let there = Origin {
+            location: "b.json.gz".into(),
+            ..origin()
+        };
+        let event = record(r#"{"eventID":"e-1","recipientAccountId":"111122223333"}"#);
+        assert_eq!(
+            event_identity(event, &here, 0),
+            event_identity(event, &there, 9)
+        );
+        let lower = record(r#"{"eventId":"e-1","recipientAccountId":"111122223333"}"#);
+        assert_eq!(
+            event_identity(event, &here, 0),
+            event_identity(lower, &here, 0)
+        );
+        let other_account = record(r#"{"eventID":"e-1","recipientAccountId":"444455556666"}"#);
+        assert_ne!(
+            event_identity(event, &here, 0),
+            event_identity(other_account, &here, 0)
+        );
+    }
+
+    #[test]
+    fn without_an_id_the_place_decides() {
+        let event = record("{}");
+        let there = Origin {
+            location: "b.json.gz".into(),
+            ..origin()
+        };
+        assert_eq!(
+            event_identity(event, &origin(), 1),
+            event_identity(event, &origin(), 1)
+        );
+        assert_ne!(
+            event_identity(event, &origin(), 1),
+            event_identity(event, &origin(), 2)
+        );
+        assert_ne!(
+            event_identity(event, &origin(), 1),
+            event_identity(event, &there, 1)
+        );
+    }
+}
