@@ -19,12 +19,14 @@
 //! Sources: CloudTrail User Guide, "CloudTrail record contents", "Finding your CloudTrail log files";
 //! RFC 1952. Out of scope: evaluating filters, verifying digests.
 
+mod actor;
 mod document;
 mod event;
 mod gzip;
 mod key;
 mod log_file;
 
+pub use actor::{Actor, ActorKind, printable};
 pub use event::{
     EventTime, Origin, event_id, event_identity, event_time, parse_time, recipient_account,
 };

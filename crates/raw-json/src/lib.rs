@@ -22,11 +22,13 @@
 mod compact;
 mod cursor;
 mod extent;
+mod indented;
 mod string;
 mod value;
 
 pub use compact::{compact, compact_object};
 pub use cursor::{Cursor, Entered};
 pub use extent::{Extent, SyntaxError, extent, is_white_space};
+pub use indented::indented;
 pub use string::Str;
 pub use value::{Array, Elements, Members, Object, Value, is_number};

@@ -1,0 +1,74 @@
+//! Trailwarden on local files: scan, test-filter, filters, show.
+//!
+//! Each command is a module; `main` only calls [`run`]. Findings go to standard output, everything
+//! else to standard error. Exit status 2 means that a command could not run; 0 and 1 mean what the
+//! command's help says.
+
+pub mod args;
+mod diagnostics;
+mod filters_command;
+mod output;
+mod progress;
+pub mod report;
+pub mod scan;
+mod show_command;
+pub mod source;
+mod scan_command;
+mod test_filter_command;
+mod text_report;
+mod time;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::args::{Arguments, Command};
+
+/// What a command that could run has to say by its exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// 0
+    Fine,
+    /// 1
+    Found,
+    /// 2, after the command has said why.
+    CouldNotRun,
+}
+
+/// Runs the command line; the first argument is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; everything else has exit status 2.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match dispatch(arguments.command) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::CouldNotRun) => ExitCode::from(2),
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            diagnostics::error(&format!("{error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Scan(arguments) => scan_command::run(&arguments),
+        Command::TestFilter(arguments) => test_filter_command::run(&arguments),
+        Command::Filters(arguments) => filters_command::run(&arguments.command),
+        Command::Show(arguments) => show_command::run(&arguments),
+        Command::Completions { shell } => {
+            let mut completions = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "trailwarden", &mut completions);
+            output::write(&String::from_utf8_lossy(&completions))?;
+            Ok(Outcome::Fine)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A sum of `f64` values that is exact until it is read.
+//!
+//! Floating-point addition rounds at every step, so its result depends on the order, and a value once
+//! added cannot be taken out again. Here every value is kept as the integer multiple of 2^-1074 that
+//! it is, in a fixed-point number wide enough for all of them, and rounding happens once, at the end.
+
+/// Bits of one limb that carry value; the rest of its `i64` collects carries.
+const LIMB_BITS: u32 = 32;
+const LIMB_MASK: u128 = (1 << LIMB_BITS) - 1;
+/// 2098 bits for the highest finite value, and 64 for the carries of as many additions as can be.
+const LIMBS: usize = 68;
+/// Bit 0 of the lowest limb is worth 2^-1074, the lowest subnormal.
+const LOWEST_EXPONENT: i32 = -1074;
+/// How many additions the spare bits of a limb hold, with room to spare.
+const ADDITIONS_BETWEEN_CARRIES: u32 = 1 << 30;
+
+/// The exact sum of finite values.
+#[derive(Debug, Clone)]
+pub(crate) struct ExactSum {
+    /// Little endian; a limb may lie outside 0..2^32 until its carry is passed on.
+    limbs: [i64; LIMBS],
+    additions: u32,
+}
+
+impl ExactSum {
+    pub(crate) fn new() -> Self {
+        Self {
+            limbs: [0; LIMBS],
+            additions: 0,
+        }
+    }
+
+    /// Adds a finite value.
+    pub(crate) fn add(&mut self, value: f64) {
+        let bits = value.to_bits();
+        let fraction = u128::from(bits & ((1 << 52) - 1));
+        let biased_exponent = (bits >> 52) & 0x7ff;
+        // Subnormals have no hidden bit and the exponent of the lowest normals.
+        let (significand, bit) = match biased_exponent {
+            0 => (fraction, 0),
+            biased => (fraction | (1 << 52), biased as u32 - 1),
+        };
+        let mut rest = significand << (bit % LIMB_BITS);
+        for limb in self.limbs.iter_mut().skip((bit / LIMB_BITS) as usize) {
+            let digit = (rest & LIMB_MASK) as i64;
+            *limb += if value.is_sign_negative() {
+                -digit
+            } else {
+                digit
+            };
+            rest >>= LIMB_BITS;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.additions += 1;
+        if self.additions >= ADDITIONS_BETWEEN_CARRIES {
+            self.carry();
+        }
+    }
+
+    /// Takes out a value that was added.
+    pub(crate) fn subtract(&mut self, value: f64) {
+        self.add(-value);
+    }
+
+    /// The sum, rounded once: to nearest, ties to even; beyond the range of `f64` it is infinite.
+    pub(crate) fn value(&self) -> f64 {
+        let mut magnitude = self.clone();
+        magnitude.carry();
+        let is_negative = magnitude.limbs.last().is_some_and(|&highest| highest < 0);
+        if is_negative {
+            magnitude.limbs.iter_mut().for_each(|limb| *limb = -*limb);
+            magnitude.carry();
+        }
+        let rounded = magnitude.round();
+        if is_negative { -rounded } else { rounded }
+    }
+
+    /// Passes carries on, so that all limbs but the highest lie in 0..2^32; the highest has the sign.
+    fn carry(&mut self) {
+        let mut carry = 0;
+        let (highest, lower) = match self.limbs.split_last_mut() {
+            Some(parts) => parts,
+            None => return,
+        };
+        for limb in lower {
+            let total = *limb + carry;
+            *limb = total & LIMB_MASK as i64;
+            carry = total >> LIMB_BITS;
+        }
+        *highest += carry;
+        self.additions = 0;
+    }
+
+    /// The nearest `f64` of a sum that is not negative and has its carries passed on.
+    fn round(&self) -> f64 {
+        let Some(highest) = self.limbs.iter().rposition(|&limb| limb != 0) else {
+            return 0.0;
+        };
+        // Three limbs hold at least 65 bits: enough to round, once it is known if any lower bit is set.
+        let lowest = highest.saturating_sub(2);
+        let (below, upwards) = self.limbs.split_at(lowest);
+        let top = upwards.iter().take(3).rev();
+        let top = top.fold(0_u128, |sum, &limb| (sum << LIMB_BITS) | limb as u128);
+        let is_inexact = below.iter().any(|&limb| limb != 0);
+        let significand = (top | u128::from(is_inexact)) as f64;
+        // Scaling is exact: a result small enough to be subnormal has no bits to lose.
+        let exponent = LOWEST_EXPONENT + LIMB_BITS as i32 * lowest as i32;
+        let half = exponent / 2;
+        significand * power_of_two(half) * power_of_two(exponent - half)
+    }
+}
+
+/// 2^`exponent`, for exponents of normal numbers.
+fn power_of_two(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sum(values: &[f64]) -> f64 {
+        let mut sum = ExactSum::new();
+        values.iter().for_each(|&value| sum.add(value));
+        sum.value()
+    }
+
+    #[test]
+    fn what_a_large_value_swallows_is_there_again_when_it_is_gone() {
+        assert_eq!(sum(&[1e300, 1.0, -1e300]), 1.0);
+        assert_eq!(sum(&[1e16, 1.0, 1.0]), 1e16 + 2.0);
+        assert_eq!(
+            sum(&[f64::MAX, f64::from_bits(1), -f64::MAX]),
+            f64::from_bits(1)
+        );
+    }
+
+    #[test]
+    fn only_a_sum_that_ends_out_of_range_is_infinite() {
+        assert_eq!(sum(&[f64::MAX, f64::MAX]), f64::INFINITY);
+        assert_eq!(sum(&[f64::MIN, f64::MIN]), f64::NEG_INFINITY);
+        assert_eq!(sum(&[f64::MAX, f64::MAX, f64::MIN]), f64::MAX);
+    }
+
+    #[test]
+    fn halves_round_to_even_and_anything_more_rounds_up() {
+        let half = f64::EPSILON / 2.0;
+        assert_eq!(sum(&[1.0, half]), 1.0);
+        assert_eq!(sum(&[1.0, half, f64::from_bits(1)]), 1.0 + f64::EPSILON);
+        assert_eq!(sum(&[1.0 + f64::EPSILON, half]), 1.0 + 2.0 * f64::EPSILON);
+    }
+
+    #[test]
+    fn nothing_and_what_cancels_are_zero() {
+        assert_eq!(sum(&[]), 0.0);
+        assert_eq!(sum(&[-0.0]), 0.0);
+        assert_eq!(sum(&[-2.5, 2.5]), 0.0);
+    }
+
+    #[test]
+    fn subnormals_add_up_into_normals() {
+        let lowest = f64::from_bits(1);
+        assert_eq!(
+            sum(&[f64::MIN_POSITIVE, -lowest]),
+            f64::MIN_POSITIVE - lowest
+        );
+        assert_eq!(sum(&[lowest; 3]), f64::from_bits(3));
+        assert_eq!(sum(&[-lowest; 3]), -f64::from_bits(3));
+    }
+
+    fn finite() -> impl Strategy<Value = f64> {
+        any::<u64>()
+            .prop_map(f64::from_bits)
+            .prop_filter("finite", |value| value.is_finite())
+    }
+
+    proptest! {
+        #[test]
+        fn two_values_add_up_as_the_processor_adds_them(a in finite(), b in finite()) {
+            prop_assert_eq!(sum(&[a, b]), a + b);
+        }
+
+        #[test]
+        fn integers_add_up_as_integers(values in prop::collection::vec(-(1_i64 << 53)..1 << 53, 0..50)) {
+            let floats: Vec<f64> = values.iter().map(|&value| value as f64).collect();
+            let exact: i128 = values.iter().map(|&value| i128::from(value)).sum();
+            prop_assert_eq!(sum(&floats), exact as f64);
+        }
+
+        #[test]
+        fn order_does_not_matter_and_what_is_taken_out_is_gone(
+            values in prop::collection::vec(finite(), 0..20),
+            passing in prop::collection::vec(finite(), 0..20),
+        ) {
+            let mut other = ExactSum::new();
+            passing.iter().for_each(|&value| other.add(value));
+            values.iter().rev().for_each(|&value| other.add(value));
+            passing.iter().for_each(|&value| other.subtract(value));
+            prop_assert_eq!(other.value(), sum(&values));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Vectors, differential tests and recorded answers, across the crates.
