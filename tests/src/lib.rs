@@ -1,1 +1,2 @@
-//! Vectors, differential tests and recorded answers, across the crates.
+//! Vectors and differential tests across the crates. The tests are in `tests/`, the vectors in
+//! `vectors/`; this library is empty.

@@ -184,14 +184,18 @@ fn read_bare<'p>(scanner: &mut Scanner<'p>) -> Result<&'p str, CompileError> {
             let inside = single_quoted(scanner.rest());
             let span = start..start + inside.len() + 2;
             scanner
-                .fault(span, "single quotes do not quote", "a value in double quotes")
+                .fault(
+                    span,
+                    "single quotes do not quote",
+                    "a value in double quotes",
+                )
                 .with_help(format!("write {}", quote(inside)))
         }
-        Some('$') if bare.is_empty() => {
-            scanner.fault(span, "a selector on the right", expected).with_help(
+        Some('$') if bare.is_empty() => scanner
+            .fault(span, "a selector on the right", expected)
+            .with_help(
                 "a test compares a selector with a fixed value; two fields cannot be compared",
-            )
-        }
+            ),
         Some('=' | '<' | '>' | '!' | '~') if bare.is_empty() => {
             scanner.fault(span, "an operator behind an operator", expected)
         }
@@ -214,7 +218,10 @@ fn single_quoted(rest: &str) -> &str {
     let inside = rest.trim_start_matches('\'');
     match inside.split_once('\'') {
         Some((inside, _)) => inside,
-        None => inside.split(crate::scanner::is_white_space).next().unwrap_or_default(),
+        None => inside
+            .split(crate::scanner::is_white_space)
+            .next()
+            .unwrap_or_default(),
     }
 }
 

@@ -186,7 +186,11 @@ fn test_line(test: &Test, record: Object<'_>) -> Line {
     };
     let mut line = Line::plain(test.text(), test.span.clone(), held);
     line.more = values.len().saturating_sub(MOST_VALUES);
-    line.saw = values.iter().take(MOST_VALUES).map(|value| shown(*value)).collect();
+    line.saw = values
+        .iter()
+        .take(MOST_VALUES)
+        .map(|value| shown(*value))
+        .collect();
     line.why = match values.as_slice() {
         _ if held => None,
         [] => {
@@ -238,7 +242,8 @@ fn missing(selector: &Selector, record: Object<'_>) -> String {
             Step::Member(_) => value.as_object().is_some(),
             _ => value.as_array().is_some(),
         };
-        let parent = std::mem::replace(&mut path, format!("{path}{}", step_text(step)));
+        let parent = path.clone();
+        path.push_str(&step_text(step));
         match next {
             Some(next) => value = next,
             None if fits => return format!("`{path}` is missing"),
@@ -292,7 +297,9 @@ fn failure(condition: &Condition, selected: &Selected<'_>) -> Option<String> {
             "a string has no order, even one that looks like a number"
         }
         (Condition::Equal(Operand::Text(glob)), Selected::Text(text))
-            if glob.literal().is_some_and(|literal| literal.eq_ignore_ascii_case(text)) =>
+            if glob
+                .literal()
+                .is_some_and(|literal| literal.eq_ignore_ascii_case(text)) =>
         {
             "letter case counts"
         }
@@ -366,7 +373,9 @@ impl fmt::Display for Explanation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.matches { "match" } else { "no match" };
         writeln!(formatter, "{verdict}")?;
-        self.lines.iter().try_for_each(|line| writeln!(formatter, "{line}"))
+        self.lines
+            .iter()
+            .try_for_each(|line| writeln!(formatter, "{line}"))
     }
 }
 
@@ -410,22 +419,69 @@ mod tests {
     fn every_test_is_evaluated_and_says_why_it_failed() {
         let pattern = r#"{ ($.a = "x" || $.b.c != 1) && ($.d IS TRUE || $.e > 5 && $.f = Stop) && $.g NOT EXISTS && $.l[*] = 9 }"#;
         let message = r#"{"a":"X","b":"text","d":"true","e":"7","f":{"x":1},"g":null,"l":[1,"a\u001b[2J",3,4,5,6,7,8,10,11]}"#;
-        insta::assert_snapshot!(explained(pattern, message), @"");
+        insta::assert_snapshot!(explained(pattern, message), @r#"
+        no match
+        no   all of
+        no     any of
+        no       $.a = x (saw "X": letter case counts)
+        no       $.b.c != 1 (`$.b` is a string and has no members; a comparison with nothing is false)
+        no     any of
+        no       $.d IS TRUE (saw "true": a string is never null, true or false)
+        no       all of
+        no         $.e > 5 (saw "7": a string has no order, even one that looks like a number)
+        no         $.f = Stop (saw an object: arrays and objects are not compared; select inside of them)
+        no     $.g NOT EXISTS (saw null: the field is there)
+        no     $.l[*] = 9 (saw 1, "a\u{1b}[2J", 3, 4, 5, 6, 7, 8 and 2 more)
+        "#);
     }
 
     #[test]
     fn nothing_selected_says_where_the_selector_stops() {
+        let pattern = r#"{ $.a[0].c = 1 || $.a[2] = 1 || $.a.b = 1 || $.x[*] = 1 || $.n = "12" }"#;
         let message = r#"{"a":[{"b":1}],"n":12.0}"#;
-        insta::assert_snapshot!(explained("{ $.a[0].c = 1 || $.a[2] = 1 || $.a.b = 1 || $.x[*] = 1 || $.n = \"12\" }", message), @"");
+        insta::assert_snapshot!(explained(pattern, message), @r#"
+        no match
+        no   any of
+        no     $.a[0].c = 1 (`$.a[0].c` is missing; a comparison with nothing is false)
+        no     $.a[2] = 1 (`$.a[2]` is missing; a comparison with nothing is false)
+        no     $.a.b = 1 (`$.a` is an array and has no members; a comparison with nothing is false)
+        no     $.x[*] = 1 (`$.x` is missing; a comparison with nothing is false)
+        no     $.n = "12" (saw 12.0: a value in quotes or with `*` is compared with the number as it is written)
+        "#);
     }
 
     #[test]
     fn text_patterns_are_explained_too() {
-        insta::assert_snapshot!(explained("ERROR -DEBUG ?x", "an ERROR while DEBUG"), @"");
-        insta::assert_snapshot!(explained("[a = 1 || a > 5 && a != 7, , b]", "7 8 9"), @"");
-        insta::assert_snapshot!(explained("[a, b]", "7"), @"");
-        insta::assert_snapshot!(explained("%^a%", "ba"), @"");
-        insta::assert_snapshot!(explained("", "x"), @"");
-        insta::assert_snapshot!(explained("{ $.a NOT EXISTS }", "[1]"), @"");
+        insta::assert_snapshot!(explained("ERROR -DEBUG ?x", "an ERROR while DEBUG"), @r#"
+        no match
+        yes  ERROR
+        no   -DEBUG (found in the message)
+        -    ?x (ignored beside terms without `?`)
+        "#);
+        insta::assert_snapshot!(explained("[a = 1 || a > 5 && a != 7, , b]", "7 8 9"), @r#"
+        no match
+        no   a = 1 || a > 5 && a != 7 (saw "7")
+        no     a = 1
+        yes    a > 5
+        no     a != 7
+        yes  an unnamed field (saw "8")
+        yes  b (saw "9")
+        "#);
+        insta::assert_snapshot!(explained("[a, b]", "7"), @r"
+        no match
+        no   [a, b] (the message has another number of tokens than the pattern has fields)
+        ");
+        insta::assert_snapshot!(explained("%^a%", "ba"), @r"
+        no match
+        no   %^a%
+        ");
+        insta::assert_snapshot!(explained("", "x"), @r"
+        match
+        yes  every event
+        ");
+        insta::assert_snapshot!(explained("{ $.a NOT EXISTS }", "[1]"), @r"
+        no match
+        no   { $.a NOT EXISTS } (the message is not one JSON object: expected `{` at byte 0)
+        ");
     }
 }

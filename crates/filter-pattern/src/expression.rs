@@ -160,7 +160,9 @@ impl<'s, 'p> Translator<'s, 'p> {
         let most = if has_comma { self.digits() } else { "" };
         if !self.eat('}') || (least.is_empty() && most.is_empty()) {
             let end = self.position.max(open + 1);
-            let fault = self.scanner.fault(open..end, "`{` starts no count", expected);
+            let fault = self
+                .scanner
+                .fault(open..end, "`{` starts no count", expected);
             return Err(fault.with_help("a brace itself is written `\\{`"));
         }
         let bounds = (bound(least), bound(most));
@@ -436,7 +438,18 @@ mod tests {
         assert!(finds("^a{,2}$", "aa") && !finds("^a{,2}$", "aaa"));
         assert!(finds("^a{2,}$", "aaa") && !finds("^a{2,}$", "a"));
         assert!(finds("^a{2}b{1,3}?$", "aabbb"));
-        for text in ["a{}", "a{,}", "a{", "a{x}", "a{1", "a{3,2}", "a{1,2,3}", "a{ 1}", "a{99999999999}", "{2}"] {
+        for text in [
+            "a{}",
+            "a{,}",
+            "a{",
+            "a{x}",
+            "a{1",
+            "a{3,2}",
+            "a{1,2,3}",
+            "a{ 1}",
+            "a{99999999999}",
+            "{2}",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
@@ -446,14 +459,43 @@ mod tests {
         assert!(finds(r"\x28\.\x29", "(.)"));
         assert!(finds(r"[\x41-\x43\]\-\\]", "C") && finds(r"[\]]", "]"));
         assert!(finds(r"^\^\$\[\{\|\\\/\-$", r"^$[{|\/-"));
-        for text in [r"\b", r"\1", r"\p", r"\n", r"\x4", r"\xg0", r"\x+1", "\\", r"\(", r"\é", r"[a-\d]", r"[\w-x]"] {
+        for text in [
+            r"\b", r"\1", r"\p", r"\n", r"\x4", r"\xg0", r"\x+1", "\\", r"\(", r"\é", r"[a-\d]",
+            r"[\w-x]",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn malformed_expressions_are_refused() {
-        for text in ["*a", "+", "?", "a**", "a+*", "a*??", "a{2}{3}", "^*", "a|*", "[a", "[]", "[^]", "[z-a]", "[a--b]", "[[:alpha:]]", "(a)", "a!", "a&b", "<", "~", "'", "\"", "é", "a\tb", "a\nb"] {
+        for text in [
+            "*a",
+            "+",
+            "?",
+            "a**",
+            "a+*",
+            "a*??",
+            "a{2}{3}",
+            "^*",
+            "a|*",
+            "[a",
+            "[]",
+            "[^]",
+            "[z-a]",
+            "[a--b]",
+            "[[:alpha:]]",
+            "(a)",
+            "a!",
+            "a&b",
+            "<",
+            "~",
+            "'",
+            "\"",
+            "é",
+            "a\tb",
+            "a\nb",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -103,7 +103,11 @@ impl JsonPattern {
         }
         if scanner.skip_white_space() || scanner.peek().is_some() {
             let span = scanner.position()..scanner.position() + scanner.rest().len();
-            return Err(scanner.fault(span, "text behind the closing `}`", "the end of the pattern"));
+            return Err(scanner.fault(
+                span,
+                "text behind the closing `}`",
+                "the end of the pattern",
+            ));
         }
         check_quotas(&scanner, &tests)?;
         Ok(JsonPattern {
@@ -198,7 +202,8 @@ fn words_behind<'p>(scanner: &Scanner<'p>, tests: &[Test]) -> Option<&'p str> {
     let start = test.span.start + value;
     let rest = scanner.text(start..scanner.position() + scanner.rest().len());
     let end = rest.find(|character| !is_bare(character) && !is_white_space(character));
-    rest.get(..end.unwrap_or(rest.len())).map(|words| words.trim_end_matches(is_white_space))
+    rest.get(..end.unwrap_or(rest.len()))
+        .map(|words| words.trim_end_matches(is_white_space))
 }
 
 fn read_test(scanner: &mut Scanner<'_>) -> Result<Test, CompileError> {
@@ -271,16 +276,19 @@ fn read_words(scanner: &mut Scanner<'_>) -> Result<Condition, CompileError> {
 
 /// A word, or nothing, where an operator should stand.
 fn no_operator_word(scanner: &Scanner<'_>, word: Range<usize>, upper: &str) -> CompileError {
-    let expected = format!("{OPERATORS} IS NULL, IS TRUE, IS FALSE, NOT EXISTS");
+    let expected = format!("{OPERATORS}, or IS NULL, IS TRUE, IS FALSE, NOT EXISTS");
     if upper.is_empty() {
         return missing_operator(scanner);
     }
     let text = scanner.text(word.clone());
     let fault = scanner.fault(word, format!("unknown operator `{text}`"), expected);
     match upper {
-        "EXISTS" => fault.with_help("`= *` holds for every string and number; there is no `EXISTS`"),
-        "LIKE" | "MATCHES" | "CONTAINS" | "STARTSWITH" | "ENDSWITH" => fault
-            .with_help("`=` takes wildcards (\"*Stop*\") and regular expressions (%^Stop%)"),
+        "EXISTS" => {
+            fault.with_help("`= *` holds for every string and number; there is no `EXISTS`")
+        }
+        "LIKE" | "MATCHES" | "CONTAINS" | "STARTSWITH" | "ENDSWITH" => {
+            fault.with_help("`=` takes wildcards (\"*Stop*\") and regular expressions (%^Stop%)")
+        }
         "IN" => fault.with_help("write one test for each value, joined with `||`"),
         "EQ" | "EQUALS" => fault.with_help("equality is written `=`"),
         "NE" => fault.with_help("inequality is written `!=`"),
@@ -291,7 +299,7 @@ fn no_operator_word(scanner: &Scanner<'_>, word: Range<usize>, upper: &str) -> C
 fn missing_operator(scanner: &Scanner<'_>) -> CompileError {
     let end = scanner.peek().map_or(0, char::len_utf8);
     let span = scanner.position()..scanner.position() + end;
-    let expected = format!("{OPERATORS} IS NULL, IS TRUE, IS FALSE, NOT EXISTS");
+    let expected = format!("{OPERATORS}, or IS NULL, IS TRUE, IS FALSE, NOT EXISTS");
     let fault = scanner.fault(span, "the operator is missing", expected);
     fault.with_help("`= *` holds for every string and number")
 }
@@ -303,7 +311,11 @@ fn no_test(scanner: &Scanner<'_>) -> CompileError {
     let word = scanner.text(span.clone());
     let upper = word.to_ascii_uppercase();
     match scanner.peek() {
-        None => scanner.fault(span, "a test is missing at the end of the pattern", expected),
+        None => scanner.fault(
+            span,
+            "a test is missing at the end of the pattern",
+            expected,
+        ),
         Some('}' | ')' | '&' | '|') => {
             let span = match word.starts_with("&&") || word.starts_with("||") {
                 true => span.start..span.start + 2,
@@ -319,8 +331,13 @@ fn no_test(scanner: &Scanner<'_>) -> CompileError {
             let end = span.start + name.len();
             let name = name.trim_start_matches('.');
             let fault = scanner.fault(span.start..end, "not a selector", expected);
-            match name.chars().all(|character| is_name(character) || character == '.') {
-                true if !name.is_empty() && !name.starts_with(|first: char| first.is_ascii_digit()) => {
+            match name
+                .chars()
+                .all(|character| is_name(character) || character == '.')
+            {
+                true if !name.is_empty()
+                    && !name.starts_with(|first: char| first.is_ascii_digit()) =>
+                {
                     fault.with_help(format!("selectors start with `$.`: `$.{name}`"))
                 }
                 _ => fault,

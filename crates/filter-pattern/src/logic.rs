@@ -53,7 +53,11 @@ impl Tree {
         // INVARIANT: jumps lead forward, so this ends.
         let mut test = 0;
         while let Some(jump) = self.jumps.get(test) {
-            let next = if holds(test) { jump.if_true } else { jump.if_false };
+            let next = if holds(test) {
+                jump.if_true
+            } else {
+                jump.if_false
+            };
             match next {
                 Next::Test(next) => test = next,
                 Next::Decided(outcome) => return outcome,
@@ -97,11 +101,17 @@ impl Tree {
         mut write_test: impl FnMut(&mut String, usize),
     ) {
         enum Part<'t> {
-            Node { index: usize, inside: Option<&'t Node> },
+            Node {
+                index: usize,
+                inside: Option<&'t Node>,
+            },
             Text(&'static str),
         }
         let root = self.nodes.len().saturating_sub(1);
-        let mut ahead = vec![Part::Node { index: root, inside: None }];
+        let mut ahead = vec![Part::Node {
+            index: root,
+            inside: None,
+        }];
         while let Some(part) = ahead.pop() {
             let (index, inside) = match part {
                 Part::Text(text) => {
@@ -131,7 +141,10 @@ impl Tree {
                 ahead.push(Part::Text(")"));
             }
             for (place, child) in children.iter().enumerate().rev() {
-                ahead.push(Part::Node { index: *child, inside: Some(node) });
+                ahead.push(Part::Node {
+                    index: *child,
+                    inside: Some(node),
+                });
                 if place > 0 {
                     ahead.push(Part::Text(operator));
                 }
@@ -253,7 +266,10 @@ fn jumps(nodes: &[Node], tests: usize) -> Vec<Jump> {
         };
         for (place, child) in children.iter().enumerate() {
             let mut leads_to = exit;
-            if let Some(next) = children.get(place + 1).and_then(|next| first_test.get(*next)) {
+            if let Some(next) = children
+                .get(place + 1)
+                .and_then(|next| first_test.get(*next))
+            {
                 match is_all {
                     true => leads_to.if_true = Next::Test(*next),
                     false => leads_to.if_false = Next::Test(*next),
@@ -313,7 +329,13 @@ mod tests {
 
     #[test]
     fn deciding_by_jumps_is_folding_the_tree() {
-        for text in ["a", "a&b", "a|b&c|d", "(a|b)&(c|d)", "((a|b)&c|d)&(e|(f&a|b))"] {
+        for text in [
+            "a",
+            "a&b",
+            "a|b&c|d",
+            "(a|b)&(c|d)",
+            "((a|b)&c|d)&(e|(f&a|b))",
+        ] {
             let tree = tree(text);
             for truth in 0..256u32 {
                 let holds = |test: usize| truth >> test & 1 == 1;
@@ -322,7 +344,11 @@ mod tests {
                     Node::All(children) => children.iter().all(|child| values[*child]),
                     Node::Any(children) => children.iter().any(|child| values[*child]),
                 });
-                assert_eq!(tree.decide(holds), *folded.last().expect("a root"), "{text}");
+                assert_eq!(
+                    tree.decide(holds),
+                    *folded.last().expect("a root"),
+                    "{text}"
+                );
             }
         }
     }

@@ -46,7 +46,12 @@ impl MetricValue {
         let whole = 0..text.len();
         if text.chars().count() > MOST_METRIC_VALUE_CHARS {
             let expected = format!("at most {MOST_METRIC_VALUE_CHARS} characters");
-            return Err(CompileError::new(text, whole, "the metric value is too long", expected));
+            return Err(CompileError::new(
+                text,
+                whole,
+                "the metric value is too long",
+                expected,
+            ));
         }
         let from = match text.starts_with('$') {
             true => MetricSource::Event(Place::parse(text, pattern)?),
@@ -174,7 +179,10 @@ fn dimension_text(text: Cow<'_, str>) -> Option<String> {
 enum Place {
     Selector(Selector),
     /// With the `$`.
-    Field { fields: Fields, name: String },
+    Field {
+        fields: Fields,
+        name: String,
+    },
 }
 
 impl Place {
@@ -226,7 +234,9 @@ impl Place {
             return None;
         };
         let mut values = fields.extract(message).into_iter();
-        values.find(|(found, _)| found == name).map(|(_, text)| text)
+        values
+            .find(|(found, _)| found == name)
+            .map(|(_, text)| text)
     }
 }
 
@@ -287,8 +297,14 @@ mod tests {
     fn a_token_is_the_value_by_name_or_number() {
         let pattern = "[ip, , bytes > 0]";
         let message = b"192.0.2.1 7 1534";
-        assert_eq!(value("$bytes", pattern).expect("bytes").of_message(message), Some(1534.0));
-        assert_eq!(value("$2", pattern).expect("2").of_message(message), Some(7.0));
+        assert_eq!(
+            value("$bytes", pattern).expect("bytes").of_message(message),
+            Some(1534.0)
+        );
+        assert_eq!(
+            value("$2", pattern).expect("2").of_message(message),
+            Some(7.0)
+        );
         assert_eq!(value("$ip", pattern).expect("ip").of_message(message), None);
     }
 
@@ -325,7 +341,10 @@ mod tests {
     fn only_json_and_space_delimited_patterns_support_dimensions() {
         for pattern in ["", "ERROR", "%x%"] {
             let error = dimension("$.v", pattern).expect_err(pattern);
-            assert_eq!(error.message(), "the filter pattern does not support dimensions");
+            assert_eq!(
+                error.message(),
+                "the filter pattern does not support dimensions"
+            );
         }
         assert!(dimension("v", "{ $.v = 1 }").is_err());
         assert!(dimension("12", "[v]").is_err());
@@ -339,7 +358,10 @@ mod tests {
         assert_eq!(of(r#"{"v":12.0}"#).as_deref(), Some("12.0"));
         assert_eq!(of(r#"{"v":true}"#).as_deref(), Some("true"));
         let longest = "é".repeat(255);
-        assert_eq!(of(&format!(r#"{{"v":"{longest}"}}"#)), Some(longest.clone()));
+        assert_eq!(
+            of(&format!(r#"{{"v":"{longest}"}}"#)),
+            Some(longest.clone())
+        );
         assert_eq!(of(&format!(r#"{{"v":"{longest}x"}}"#)), None);
         for event in [r#"{"v":""}"#, r#"{"v":null}"#, r#"{"v":[1]}"#, "{}"] {
             assert_eq!(of(event), None, "{event}");
@@ -349,7 +371,12 @@ mod tests {
     #[test]
     fn a_dimension_has_a_name() {
         let pattern = compile("{ $.v = * }").expect("a pattern");
-        assert_eq!(Dimension::parse("Region", "$.awsRegion", &pattern).expect("one").name(), "Region");
+        assert_eq!(
+            Dimension::parse("Region", "$.awsRegion", &pattern)
+                .expect("one")
+                .name(),
+            "Region"
+        );
         assert!(Dimension::parse("", "$.awsRegion", &pattern).is_err());
     }
 }

@@ -23,7 +23,10 @@ impl NumberLiteral {
 
     /// How `number` stands to this literal; `None` if it is no number.
     pub(crate) fn ordering_of(&self, number: &str) -> Option<Ordering> {
-        Some(compare(&Decimal::read(number)?, &Decimal::read(&self.text)?))
+        Some(compare(
+            &Decimal::read(number)?,
+            &Decimal::read(&self.text)?,
+        ))
     }
 }
 
@@ -186,7 +189,10 @@ mod tests {
         for text in ["0", "007", "+5", "-5", "1.", ".5", "-.5e-3", "1.e3", "1E+9"] {
             assert!(is_number_literal(text), "{text}");
         }
-        for text in ["", ".", "+", "-", "e3", "1e", "1e+", "1.2.3", "--1", "1 ", "0x1", "1_0", "inf", "NaN", "4*"] {
+        for text in [
+            "", ".", "+", "-", "e3", "1e", "1e+", "1.2.3", "--1", "1 ", "0x1", "1_0", "inf", "NaN",
+            "4*",
+        ] {
             assert!(!is_number_literal(text), "{text}");
         }
     }
@@ -199,7 +205,10 @@ mod tests {
             ("0.001", "1e-3"),
             ("-0", "0.00e99"),
             ("100e-2", "+01.0"),
-            ("123456789012345678901234567890", "123456789012345678901234567890.000"),
+            (
+                "123456789012345678901234567890",
+                "123456789012345678901234567890.000",
+            ),
             ("0.00012e5", "12"),
         ] {
             assert_eq!(ordering(left, right), Ordering::Equal, "{left} {right}");
@@ -208,20 +217,44 @@ mod tests {
 
     #[test]
     fn no_digit_is_lost_beyond_64_bits() {
-        assert_eq!(ordering("9007199254740993", "9007199254740992"), Ordering::Greater);
-        assert_eq!(ordering("18446744073709551616", "18446744073709551615"), Ordering::Greater);
-        assert_eq!(ordering("-9223372036854775809", "-9223372036854775808"), Ordering::Less);
-        assert_eq!(ordering("0.1", "0.10000000000000000000000001"), Ordering::Less);
+        assert_eq!(
+            ordering("9007199254740993", "9007199254740992"),
+            Ordering::Greater
+        );
+        assert_eq!(
+            ordering("18446744073709551616", "18446744073709551615"),
+            Ordering::Greater
+        );
+        assert_eq!(
+            ordering("-9223372036854775809", "-9223372036854775808"),
+            Ordering::Less
+        );
+        assert_eq!(
+            ordering("0.1", "0.10000000000000000000000001"),
+            Ordering::Less
+        );
     }
 
     #[test]
     fn exponents_of_any_length_compare_exactly() {
         let nines = "9".repeat(50);
         let next = format!("1{}", "0".repeat(50));
-        assert_eq!(ordering(&format!("1e{next}"), &format!("1e{nines}")), Ordering::Greater);
-        assert_eq!(ordering(&format!("10e{nines}"), &format!("1e{next}")), Ordering::Equal);
-        assert_eq!(ordering(&format!("0.1e-{nines}"), &format!("1e-{next}")), Ordering::Equal);
-        assert_eq!(ordering(&format!("-1e{next}"), &format!("1e-{next}")), Ordering::Less);
+        assert_eq!(
+            ordering(&format!("1e{next}"), &format!("1e{nines}")),
+            Ordering::Greater
+        );
+        assert_eq!(
+            ordering(&format!("10e{nines}"), &format!("1e{next}")),
+            Ordering::Equal
+        );
+        assert_eq!(
+            ordering(&format!("0.1e-{nines}"), &format!("1e-{next}")),
+            Ordering::Equal
+        );
+        assert_eq!(
+            ordering(&format!("-1e{next}"), &format!("1e-{next}")),
+            Ordering::Less
+        );
         assert_eq!(ordering(&format!("1e-{next}"), "0"), Ordering::Greater);
         assert_eq!(ordering("5e999999999", "6"), Ordering::Greater);
     }

@@ -48,10 +48,6 @@ impl<'p> Scanner<'p> {
         }
     }
 
-    pub(crate) fn source(&self) -> &'p str {
-        self.source
-    }
-
     pub(crate) fn position(&self) -> usize {
         self.position
     }
@@ -109,7 +105,8 @@ impl<'p> Scanner<'p> {
             is_white_space(character) || matches!(character, '(' | ')' | '}' | ',' | ']')
         };
         let length = rest.find(ends).unwrap_or(rest.len());
-        let first = rest.chars().next().map_or(0, char::len_utf8);
+        let first = rest.chars().next().filter(|first| !is_white_space(*first));
+        let first = first.map_or(0, char::len_utf8);
         self.position..self.position + length.max(first)
     }
 
@@ -131,7 +128,9 @@ impl<'p> Scanner<'p> {
         }
         let fault = self.fault(open..self.end, "the string does not end", "a closing `\"`");
         Err(match self.text(open..self.end).contains("\\\"") {
-            true => fault.with_help("`\\\"` is a quote inside the string; write `\\\\` for a backslash at its end"),
+            true => fault.with_help(
+                "`\\\"` is a quote inside the string; write `\\\\` for a backslash at its end",
+            ),
             false => fault,
         })
     }
@@ -206,7 +205,16 @@ mod tests {
 
     #[test]
     fn quoting_is_the_inverse_of_reading() {
-        for text in ["", "\\", "a\\", "\\\\x\\", "\\\"", "\"\"", "\\n\\\\\"x", "é\n*"] {
+        for text in [
+            "",
+            "\\",
+            "a\\",
+            "\\\\x\\",
+            "\\\"",
+            "\"\"",
+            "\\n\\\\\"x",
+            "é\n*",
+        ] {
             assert_eq!(read(&quote(text)).as_deref(), Some(text));
         }
     }

@@ -205,10 +205,12 @@ fn read_name(scanner: &mut Scanner<'_>) -> Result<Step, CompileError> {
         (None, Some('.')) => scanner.fault(word, "a name is missing between two periods", expected),
         _ => scanner.fault(word, "a name is missing behind the period", expected),
     };
-    Err(match key.is_empty() || key.starts_with('.') || key.contains('\'') {
-        true => fault,
-        false => fault.with_help(format!("other characters need brackets: `$.['{key}']`")),
-    })
+    Err(
+        match key.is_empty() || key.starts_with('.') || key.contains('\'') {
+            true => fault,
+            false => fault.with_help(format!("other characters need brackets: `$.['{key}']`")),
+        },
+    )
 }
 
 /// `['key']` or `["key"]`.
@@ -218,7 +220,11 @@ fn read_key(scanner: &mut Scanner<'_>) -> Result<Step, CompileError> {
     scanner.advance();
     let Some(quote) = scanner.peek().filter(|quote| matches!(quote, '\'' | '"')) else {
         let span = open..scanner.word_span().end.max(scanner.position());
-        return Err(scanner.fault(span, "brackets behind a period hold no name in quotes", expected));
+        return Err(scanner.fault(
+            span,
+            "brackets behind a period hold no name in quotes",
+            expected,
+        ));
     };
     scanner.advance();
     let key = scanner.take_while(|character| character != quote);
@@ -305,7 +311,17 @@ mod tests {
     #[test]
     fn steps_that_do_not_fit_select_nothing() {
         let record = r#"{"s":"x","o":{"k":1},"l":[1,[2]]}"#;
-        for selector in ["$.s.x", "$.s[0]", "$.o[0]", "$.o[*]", "$.l.*", "$.l.k", "$.l[2]", "$.l[99999999999999999999999]", "$.gone"] {
+        for selector in [
+            "$.s.x",
+            "$.s[0]",
+            "$.o[0]",
+            "$.o[*]",
+            "$.l.*",
+            "$.l.k",
+            "$.l[2]",
+            "$.l[99999999999999999999999]",
+            "$.gone",
+        ] {
             assert!(selected(selector, record).is_empty(), "{selector}");
         }
         assert_eq!(selected("$.l[1][0]", record), ["2"]);
@@ -335,7 +351,13 @@ mod tests {
             assert_eq!(selector.to_string(), "$.a.b");
             assert_eq!(selector.source(), spelling);
         }
-        for canonical in ["$['a.b'][0][*]", "$[\"it's\"].*", "$['*']", "$['a\"b']", "$.2xx.x-1_y"] {
+        for canonical in [
+            "$['a.b'][0][*]",
+            "$[\"it's\"].*",
+            "$['*']",
+            "$['a\"b']",
+            "$.2xx.x-1_y",
+        ] {
             let selector = Selector::parse(canonical).expect(canonical);
             assert_eq!(selector.to_string(), canonical);
         }
@@ -343,7 +365,42 @@ mod tests {
 
     #[test]
     fn what_is_no_selector_is_refused() {
-        for text in ["", "$", "$.", "$[0]", "$[*]", "$..a", "$.a.", "$.a..b", "$.@x", "$.a[-1]", "$.a[x]", "$.a[", "$.a[0", "$.a[]", "$.a.[0]", "$.a.[*]", "$.\"k\"", "$.'k'", "$['']", "$['a]", "$['a\"]", "$[\"a\"", "a", ".a", "$a", "$.a b", "$ .a", "$.a [0]", "$.a[ 0]", "$.é", "$.a*", "$.*.b[*]", "$.a[*][*]", "$.a:b"] {
+        for text in [
+            "",
+            "$",
+            "$.",
+            "$[0]",
+            "$[*]",
+            "$..a",
+            "$.a.",
+            "$.a..b",
+            "$.@x",
+            "$.a[-1]",
+            "$.a[x]",
+            "$.a[",
+            "$.a[0",
+            "$.a[]",
+            "$.a.[0]",
+            "$.a.[*]",
+            "$.\"k\"",
+            "$.'k'",
+            "$['']",
+            "$['a]",
+            "$['a\"]",
+            "$[\"a\"",
+            "a",
+            ".a",
+            "$a",
+            "$.a b",
+            "$ .a",
+            "$.a [0]",
+            "$.a[ 0]",
+            "$.é",
+            "$.a*",
+            "$.*.b[*]",
+            "$.a[*][*]",
+            "$.a:b",
+        ] {
             assert!(Selector::parse(text).is_err(), "{text}");
         }
     }

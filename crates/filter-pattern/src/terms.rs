@@ -129,7 +129,9 @@ fn bad_character(scanner: &Scanner<'_>, at: usize) -> CompileError {
     let behind = scanner.rest();
     let end = at + behind.find(is_white_space).unwrap_or(behind.len());
     let word = scanner.text(start..end);
-    let shown = scanner.peek().map(|character| character.escape_debug().to_string());
+    let shown = scanner
+        .peek()
+        .map(|character| character.escape_debug().to_string());
     let shown = shown.unwrap_or_default();
     let message = format!("a term with `{shown}` needs quotes");
     let expected = "letters, digits and `_`, or a phrase in double quotes";
@@ -168,7 +170,23 @@ mod tests {
 
     #[test]
     fn what_glues_terms_together_is_refused() {
-        for text in ["\"a\"\"b\"", "a\"b\"", "\"a\"b", "? a", "--a", "-?a", "?-a", "a -", "-", "?", "a,b", "é", "a*", "a %b%", "a:"] {
+        for text in [
+            "\"a\"\"b\"",
+            "a\"b\"",
+            "\"a\"b",
+            "? a",
+            "--a",
+            "-?a",
+            "?-a",
+            "a -",
+            "-",
+            "?",
+            "a,b",
+            "é",
+            "a*",
+            "a %b%",
+            "a:",
+        ] {
             assert!(terms(text).is_err(), "{text}");
         }
     }

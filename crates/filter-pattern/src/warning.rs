@@ -137,7 +137,10 @@ fn ignored_terms(terms: &Terms) -> Vec<Warning> {
     if !terms.ignores_optional() {
         return Vec::new();
     }
-    let optional = terms.terms.iter().filter(|term| term.role == Role::Optional);
+    let optional = terms
+        .terms
+        .iter()
+        .filter(|term| term.role == Role::Optional);
     optional
         .map(|term| Warning {
             span: term.span.clone(),
@@ -154,12 +157,17 @@ mod tests {
     fn warned(pattern: &str) -> Vec<String> {
         let compiled = compile(pattern).expect(pattern);
         let warnings = compiled.warnings().iter();
-        warnings.map(|warning| pattern[warning.span()].to_owned()).collect()
+        warnings
+            .map(|warning| pattern[warning.span()].to_owned())
+            .collect()
     }
 
     #[test]
     fn a_bare_boolean_word_is_warned_about() {
-        assert_eq!(warned("{ $.a = 1 && $.readOnly = false }"), ["$.readOnly = false"]);
+        assert_eq!(
+            warned("{ $.a = 1 && $.readOnly = false }"),
+            ["$.readOnly = false"]
+        );
         assert_eq!(warned("{ $.x != NULL }"), ["$.x != NULL"]);
         assert!(warned(r#"{ $.mfa != "true" && $.x = truex && $.y IS TRUE }"#).is_empty());
         let pattern = compile("{ $.readOnly = false }").expect("a pattern");
@@ -175,7 +183,10 @@ mod tests {
             warned(r#"{ ($.e = "A*") || ($.ip != "x") || ($.n != "HeadBucket") }"#),
             [r#"$.n != "HeadBucket""#]
         );
-        assert_eq!(warned("{ $.e = 1 && ($.n != a || $.n != b) }"), ["$.n != b"]);
+        assert_eq!(
+            warned("{ $.e = 1 && ($.n != a || $.n != b) }"),
+            ["$.n != b"]
+        );
     }
 
     #[test]

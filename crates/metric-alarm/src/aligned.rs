@@ -196,17 +196,17 @@ impl<'a> Decided<'a> {
         // What has not ended counts as a datapoint in each period, within the threshold until decided.
         let end = self.index_of(period + 1);
         let not_ended = (period + 1 - first_not_ended).max(0);
-        let first_undecided_index = self.index_of(first_not_ended).min(end);
-        let is_decided = (end - first_undecided_index) as i64 == not_ended;
+        let first_index_not_ended = self.index_of(first_not_ended).min(end);
+        let is_decided = (end - first_index_not_ended) as i64 == not_ended;
 
         let start = if not_ended >= wanted {
             self.index_of(period + 1 - wanted)
         } else {
             let older_wanted = (wanted - not_ended) as usize;
-            let newest = first_undecided_index.saturating_sub(older_wanted);
+            let newest = first_index_not_ended.saturating_sub(older_wanted);
             newest.max(self.index_of(first_in_range))
         };
-        let older = first_undecided_index.saturating_sub(start) as i64;
+        let older = first_index_not_ended.saturating_sub(start) as i64;
         let verdict = judge(
             self.definition,
             Evidence {

@@ -2,6 +2,8 @@
 //!
 //! Source: CloudWatch API Reference, `PutMetricAlarm`: `Period`, `EvaluationPeriods`, `DatapointsToAlarm`.
 
+use std::fmt;
+
 use crate::{ComparisonOperator, Statistic, TreatMissingData};
 
 const LONGEST_PERIOD_SECONDS: i64 = 86_400;
@@ -101,6 +103,27 @@ impl AlarmDefinition {
             }
             Statistic::Minimum => !self.comparison.is_greater(),
             Statistic::Average => false,
+        }
+    }
+}
+
+/// The condition in a line: `Sum >= 3 in 300 s`, `Average < 1 in 2 of 3 periods of 60 s`.
+impl fmt::Display for AlarmDefinition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = match self.comparison {
+            ComparisonOperator::GreaterThanOrEqualToThreshold => ">=",
+            ComparisonOperator::GreaterThanThreshold => ">",
+            ComparisonOperator::LessThanThreshold => "<",
+            ComparisonOperator::LessThanOrEqualToThreshold => "<=",
+        };
+        write!(f, "{} {sign} {} in ", self.statistic, self.threshold)?;
+        match self.evaluation_periods {
+            1 => write!(f, "{} s", self.period_seconds),
+            periods => write!(
+                f,
+                "{} of {periods} periods of {} s",
+                self.datapoints_to_alarm, self.period_seconds
+            ),
         }
     }
 }

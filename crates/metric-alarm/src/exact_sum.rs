@@ -4,11 +4,15 @@
 //! added cannot be taken out again. Here every value is kept as the integer multiple of 2^-1074 that
 //! it is, in a fixed-point number wide enough for all of them, and rounding happens once, at the end.
 
+use std::ops::Range;
+
 /// Bits of one limb that carry value; the rest of its `i64` collects carries.
 const LIMB_BITS: u32 = 32;
 const LIMB_MASK: u128 = (1 << LIMB_BITS) - 1;
 /// 2098 bits for the highest finite value, and 64 for the carries of as many additions as can be.
 const LIMBS: usize = 68;
+/// A value's 53 bits lie in up to three limbs; two more take its carries.
+const LIMBS_OF_A_VALUE: usize = 5;
 /// Bit 0 of the lowest limb is worth 2^-1074, the lowest subnormal.
 const LOWEST_EXPONENT: i32 = -1074;
 /// How many additions the spare bits of a limb hold, with room to spare.
@@ -19,6 +23,8 @@ const ADDITIONS_BETWEEN_CARRIES: u32 = 1 << 30;
 pub(crate) struct ExactSum {
     /// Little endian; a limb may lie outside 0..2^32 until its carry is passed on.
     limbs: [i64; LIMBS],
+    /// Limbs outside of this range are zero; the highest in it has the sign.
+    used: Range<usize>,
     additions: u32,
 }
 
@@ -26,6 +32,7 @@ impl ExactSum {
     pub(crate) fn new() -> Self {
         Self {
             limbs: [0; LIMBS],
+            used: LIMBS..LIMBS,
             additions: 0,
         }
     }
@@ -40,14 +47,13 @@ impl ExactSum {
             0 => (fraction, 0),
             biased => (fraction | (1 << 52), biased as u32 - 1),
         };
+        let lowest = (bit / LIMB_BITS) as usize;
+        self.make_room(lowest..lowest + LIMBS_OF_A_VALUE);
+        let sign = if value.is_sign_negative() { -1 } else { 1 };
         let mut rest = significand << (bit % LIMB_BITS);
-        for limb in self.limbs.iter_mut().skip((bit / LIMB_BITS) as usize) {
+        for limb in self.limbs.iter_mut().skip(lowest) {
             let digit = (rest & LIMB_MASK) as i64;
-            *limb += if value.is_sign_negative() {
-                -digit
-            } else {
-                digit
-            };
+            *limb += digit * sign;
             rest >>= LIMB_BITS;
             if rest == 0 {
                 break;
@@ -59,6 +65,13 @@ impl ExactSum {
         }
     }
 
+    fn make_room(&mut self, limbs: Range<usize>) {
+        self.used = match self.used.start < self.used.end {
+            true => self.used.start.min(limbs.start)..self.used.end.max(limbs.end),
+            false => limbs,
+        };
+    }
+
     /// Takes out a value that was added.
     pub(crate) fn subtract(&mut self, value: f64) {
         self.add(-value);
@@ -68,7 +81,10 @@ impl ExactSum {
     pub(crate) fn value(&self) -> f64 {
         let mut magnitude = self.clone();
         magnitude.carry();
-        let is_negative = magnitude.limbs.last().is_some_and(|&highest| highest < 0);
+        let is_negative = magnitude
+            .used_limbs()
+            .last()
+            .is_some_and(|&highest| highest < 0);
         if is_negative {
             magnitude.limbs.iter_mut().for_each(|limb| *limb = -*limb);
             magnitude.carry();
@@ -77,36 +93,41 @@ impl ExactSum {
         if is_negative { -rounded } else { rounded }
     }
 
+    fn used_limbs(&self) -> &[i64] {
+        self.limbs.get(self.used.clone()).unwrap_or_default()
+    }
+
     /// Passes carries on, so that all limbs but the highest lie in 0..2^32; the highest has the sign.
     fn carry(&mut self) {
-        let mut carry = 0;
-        let (highest, lower) = match self.limbs.split_last_mut() {
-            Some(parts) => parts,
-            None => return,
+        self.additions = 0;
+        let used = self.limbs.get_mut(self.used.clone()).unwrap_or_default();
+        let Some((highest, lower)) = used.split_last_mut() else {
+            return;
         };
+        let mut carry = 0;
         for limb in lower {
             let total = *limb + carry;
             *limb = total & LIMB_MASK as i64;
             carry = total >> LIMB_BITS;
         }
         *highest += carry;
-        self.additions = 0;
     }
 
     /// The nearest `f64` of a sum that is not negative and has its carries passed on.
     fn round(&self) -> f64 {
-        let Some(highest) = self.limbs.iter().rposition(|&limb| limb != 0) else {
+        let limbs = self.used_limbs();
+        let Some(highest) = limbs.iter().rposition(|&limb| limb != 0) else {
             return 0.0;
         };
         // Three limbs hold at least 65 bits: enough to round, once it is known if any lower bit is set.
         let lowest = highest.saturating_sub(2);
-        let (below, upwards) = self.limbs.split_at(lowest);
+        let (below, upwards) = limbs.split_at(lowest);
         let top = upwards.iter().take(3).rev();
         let top = top.fold(0_u128, |sum, &limb| (sum << LIMB_BITS) | limb as u128);
         let is_inexact = below.iter().any(|&limb| limb != 0);
         let significand = (top | u128::from(is_inexact)) as f64;
         // Scaling is exact: a result small enough to be subnormal has no bits to lose.
-        let exponent = LOWEST_EXPONENT + LIMB_BITS as i32 * lowest as i32;
+        let exponent = LOWEST_EXPONENT + LIMB_BITS as i32 * (self.used.start + lowest) as i32;
         let half = exponent / 2;
         significand * power_of_two(half) * power_of_two(exponent - half)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::str::FromStr;
 
-use filter_pattern::{CompileError, DimensionValue, MetricValue, Pattern, Selector};
+use filter_pattern::{CompileError, Dimension, MetricValue, Pattern, Selector};
 use metric_alarm::{AlarmDefinition, ComparisonOperator, DefinitionError, Statistic, TreatMissingData};
 
 use crate::fault::{Fault, Faults};
@@ -210,10 +210,9 @@ impl Loader<'_> {
         match filter_pattern::compile(&text) {
             Ok(pattern) => {
                 for warning in pattern.warnings() {
-                    let span = self.inside(node, &text, &warning.span);
-                    let mut note = Fault::new(span, format!("{what}: {}", warning.message));
-                    note.help = warning.help.clone();
-                    self.warnings.push(note);
+                    let span = self.inside(node, &text, &warning.span());
+                    let note = Fault::new(span, format!("{what}: {}", warning.message()));
+                    self.warnings.push(note.help(warning.help()));
                 }
                 Some(pattern)
             }
@@ -247,7 +246,7 @@ impl Loader<'_> {
     fn metric(&mut self, node: &Node, pattern: Option<&Pattern>) -> Option<MetricTransformation> {
         const MEMBERS: [&str; 6] = ["namespace", "name", "value", "default_value", "unit", "dimensions"];
         let members = self.mapping(node, "`metric`", &MEMBERS, &["namespace", "name"])?;
-        let mut metric_name = |loader: &mut Self, member: &str| {
+        let metric_name = |loader: &mut Self, member: &str| {
             let node = members.get(member)?;
             let what = format!("`metric.{member}`");
             let text = loader.text(node, &what)?;
@@ -301,7 +300,7 @@ impl Loader<'_> {
         None
     }
 
-    fn dimensions(&mut self, node: &Node, pattern: Option<&Pattern>) -> Vec<(String, DimensionValue)> {
+    fn dimensions(&mut self, node: &Node, pattern: Option<&Pattern>) -> Vec<Dimension> {
         let Kind::Mapping(members) = &node.kind else {
             self.expected(node, "`metric.dimensions`", "a mapping from names to selectors");
             return Vec::new();
@@ -315,8 +314,8 @@ impl Loader<'_> {
                 continue;
             };
             let Some(pattern) = pattern else { continue };
-            match DimensionValue::parse(&text, pattern) {
-                Ok(dimension) => dimensions.push((name, dimension)),
+            match Dimension::parse(&name, &text, pattern) {
+                Ok(dimension) => dimensions.push(dimension),
                 Err(error) => self.compile_error(value, &format!("`metric.dimensions.{name}`"), &text, &error),
             }
         }
@@ -343,7 +342,7 @@ impl Loader<'_> {
             .get("treat_missing_data")
             .map(|node| self.word(node, "`alarm.treat_missing_data`", &names(TreatMissingData::ALL, TreatMissingData::as_str)));
         let own_threshold = members.get("threshold").and_then(|node| self.number(node, "`alarm.threshold`"));
-        let mut count = |loader: &mut Self, member: &str| {
+        let count = |loader: &mut Self, member: &str| {
             let node = members.get(member)?;
             loader.whole_number(node, &format!("`alarm.{member}`"))
         };
@@ -351,13 +350,11 @@ impl Loader<'_> {
         let evaluation_periods = count(self, "evaluation_periods");
         let datapoints = count(self, "datapoints_to_alarm");
         let group_by = members.get("group_by").map(|node| self.group_by(node));
-        if self.faults.len() > faults_before {
-            return None;
-        }
+        // What has a fault of its own is replaced by something sound, so that the rest is checked too.
         let mut definition = AlarmDefinition::builder(
             statistic.flatten().unwrap_or(Statistic::Sum),
             comparison.flatten().unwrap_or(ComparisonOperator::GreaterThanOrEqualToThreshold),
-            threshold.or(own_threshold)?,
+            threshold.or(own_threshold).unwrap_or_default(),
             period.unwrap_or(DEFAULT_PERIOD_SECONDS),
         )
         .treat_missing_data(missing.flatten().unwrap_or_default());
@@ -367,8 +364,8 @@ impl Loader<'_> {
         if let Some(datapoints) = datapoints {
             definition = definition.datapoints_to_alarm(datapoints);
         }
-        let definition = definition.build();
-        match definition {
+        match definition.build() {
+            Ok(_) if self.faults.len() > faults_before => None,
             Ok(definition) => Some(Alarm {
                 definition,
                 group_by: match group_by {

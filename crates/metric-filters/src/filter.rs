@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use filter_pattern::{DimensionValue, MetricValue, Pattern, Selector};
+use filter_pattern::{Dimension, MetricValue, Pattern, Selector};
 use metric_alarm::AlarmDefinition;
 
 /// One metric filter with its metric, its alarm and its tests.
@@ -145,7 +145,7 @@ pub struct MetricTransformation {
     /// One of CloudWatch's units.
     pub unit: Option<String>,
     /// At most three names with where the event has the value.
-    pub dimensions: Vec<(String, DimensionValue)>,
+    pub dimensions: Vec<Dimension>,
 }
 
 /// When matches become an alarm.

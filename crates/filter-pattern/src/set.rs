@@ -1,0 +1,232 @@
+//! Many patterns held against one record.
+
+use std::collections::HashMap;
+
+use raw_json::{Object, compact_object};
+
+use crate::compare::{Condition, Operand};
+use crate::json::{JsonPattern, Test};
+use crate::logic::{Node, Tree};
+use crate::pattern::{Kind, Pattern};
+use crate::trie::{Trie, WalkScratch};
+
+/// Many patterns compiled together: what they ask of a record is found in one pass over its bytes.
+///
+/// Equal tests are evaluated once. A JSON pattern is looked at only if a test held that it cannot match
+/// without, so that patterns a record has nothing to do with cost nothing. Patterns of the other
+/// languages are held one by one against the compact serialization, made once.
+///
+/// ```
+/// use filter_pattern::{PatternSet, compile};
+/// let patterns = [compile("{ $.a = 1 }")?, compile("{ $.b NOT EXISTS }")?];
+/// let set = PatternSet::new(&patterns);
+/// let record = raw_json::Object::parse(br#"{ "a": 2 }"#).unwrap();
+/// assert_eq!(set.matches(record, &mut set.scratch()), [1]);
+/// # Ok::<(), filter_pattern::CompileError>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct PatternSet {
+    trie: Trie,
+    formulas: Vec<Formula>,
+    /// For each test the formulas that may be true once it held.
+    awaited_by: Vec<Vec<usize>>,
+    /// The formulas that may be true though no test held.
+    unawaited: Vec<usize>,
+    /// Patterns that look at text, and those that match everything.
+    others: Vec<(usize, Pattern)>,
+}
+
+/// One JSON pattern.
+#[derive(Debug, Clone)]
+struct Formula {
+    /// Its place among the patterns of the set.
+    pattern: usize,
+    tree: Tree,
+    /// For each test of the tree the test of the trie, and whether it must *not* have held.
+    tests: Vec<(usize, bool)>,
+}
+
+/// Memory to work in, for one thread; made by [`PatternSet::scratch`].
+#[derive(Debug, Clone, Default)]
+pub struct Scratch {
+    walk: WalkScratch,
+    /// The call in which a test held last, and in which a formula was queued last.
+    held: Vec<u64>,
+    queued: Vec<u64>,
+    call: u64,
+    queue: Vec<usize>,
+    matches: Vec<usize>,
+}
+
+impl PatternSet {
+    /// Compiles patterns together; they keep their order.
+    pub fn new<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
+        let mut set = PatternSet::default();
+        let mut known_tests = HashMap::new();
+        for (index, pattern) in patterns.into_iter().enumerate() {
+            match pattern.kind() {
+                Kind::Json(json) => set.add(index, json, &mut known_tests),
+                _ => set.others.push((index, pattern.clone())),
+            }
+        }
+        set
+    }
+
+    /// Memory to work in. Any set can use any scratch; a new one costs allocations.
+    pub fn scratch(&self) -> Scratch {
+        Scratch::default()
+    }
+
+    /// The places of the patterns that match a record, ascending: those for which
+    /// [`Pattern::matches_record`] is true.
+    pub fn matches<'s>(&self, record: Object<'_>, scratch: &'s mut Scratch) -> &'s [usize] {
+        scratch.begin(self);
+        if !self.formulas.is_empty() {
+            self.evaluate(record, scratch);
+        }
+        let mut text = None;
+        for (index, pattern) in &self.others {
+            let matches = match pattern.kind() {
+                Kind::MatchAll => true,
+                _ => pattern.matches_text(text.get_or_insert_with(|| compact_object(record))),
+            };
+            if matches {
+                scratch.matches.push(*index);
+            }
+        }
+        scratch.matches.sort_unstable();
+        &scratch.matches
+    }
+
+    fn evaluate(&self, record: Object<'_>, scratch: &mut Scratch) {
+        let call = scratch.call;
+        scratch.queue.extend(&self.unawaited);
+        for test in self.trie.walk(record, &mut scratch.walk) {
+            let is_new = |last: Option<&mut u64>| {
+                last.is_some_and(|last| std::mem::replace(last, call) != call)
+            };
+            if !is_new(scratch.held.get_mut(test)) {
+                continue;
+            }
+            for formula in self.awaited_by.get(test).into_iter().flatten() {
+                if is_new(scratch.queued.get_mut(*formula)) {
+                    scratch.queue.push(*formula);
+                }
+            }
+        }
+        for formula in scratch
+            .queue
+            .iter()
+            .filter_map(|queued| self.formulas.get(*queued))
+        {
+            let holds = |test: usize| {
+                formula.tests.get(test).is_some_and(|(test, negated)| {
+                    (scratch.held.get(*test) == Some(&call)) != *negated
+                })
+            };
+            if formula.tree.decide(holds) {
+                scratch.matches.push(formula.pattern);
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        pattern: usize,
+        json: &JsonPattern,
+        known_tests: &mut HashMap<String, usize>,
+    ) {
+        let mut tests = Vec::with_capacity(json.tests.len());
+        for test in &json.tests {
+            let next = known_tests.len();
+            let id = *known_tests.entry(test.text()).or_insert(next);
+            if id == next {
+                self.trie.add(&test.selector, &test.condition, id);
+                self.awaited_by.push(Vec::new());
+            }
+            tests.push((id, test.condition == Condition::NotExists));
+        }
+        let formula = self.formulas.len();
+        match awaited_tests(json) {
+            None => self.unawaited.push(formula),
+            Some(awaited) => {
+                let ids = awaited.iter().filter_map(|test| tests.get(*test));
+                for (id, _) in ids {
+                    if let Some(formulas) = self.awaited_by.get_mut(*id) {
+                        formulas.push(formula);
+                    }
+                }
+            }
+        }
+        self.formulas.push(Formula {
+            pattern,
+            tree: json.tree.clone(),
+            tests,
+        });
+    }
+}
+
+impl Scratch {
+    fn begin(&mut self, set: &PatternSet) {
+        self.call += 1;
+        self.queue.clear();
+        self.matches.clear();
+        self.held
+            .resize(set.awaited_by.len().max(self.held.len()), 0);
+        self.queued
+            .resize(set.formulas.len().max(self.queued.len()), 0);
+    }
+}
+
+/// Tests of which at least one holds whenever the pattern matches; those that seldom hold are
+/// preferred. `None` if the pattern can match though no test held.
+fn awaited_tests(json: &JsonPattern) -> Option<Vec<usize>> {
+    struct Awaited {
+        tests: Vec<usize>,
+        cost: usize,
+    }
+    let mut awaited = json
+        .tree
+        .fold(|node, known: &[Option<Awaited>]| match node {
+            Node::Test(test) => Some(Awaited {
+                tests: vec![*test],
+                cost: json.tests.get(*test).and_then(frequency)?,
+            }),
+            // Whatever one of them waits for, all of them wait for.
+            Node::All(children) => {
+                let awaited = children
+                    .iter()
+                    .filter_map(|child| known.get(*child)?.as_ref());
+                let least = awaited.min_by_key(|awaited| awaited.cost)?;
+                Some(Awaited {
+                    tests: least.tests.clone(),
+                    cost: least.cost,
+                })
+            }
+            Node::Any(children) => {
+                let mut joined = Awaited {
+                    tests: Vec::new(),
+                    cost: 0,
+                };
+                for child in children {
+                    let child = known.get(*child)?.as_ref()?;
+                    joined.tests.extend(&child.tests);
+                    joined.cost += child.cost;
+                }
+                Some(joined)
+            }
+        });
+    awaited.pop()?.map(|awaited| awaited.tests)
+}
+
+/// A rough guess how often a test holds, against others; `None` for one that asks for nothing to be
+/// there.
+fn frequency(test: &Test) -> Option<usize> {
+    match &test.condition {
+        Condition::NotExists => None,
+        Condition::Equal(Operand::Text(glob)) if glob.matches_everything() => Some(1000),
+        Condition::Equal(_) => Some(1),
+        Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => Some(20),
+        Condition::NotEqual(_) => Some(1000),
+    }
+}

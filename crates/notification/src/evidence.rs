@@ -1,0 +1,441 @@
+//! What is kept of a matching event so that it can be shown: small, masked, safe to print.
+
+use cloudtrail::{Actor, ActorKind, event_id, printable};
+use jiff::Timestamp;
+use raw_json::{Object, Value};
+
+use crate::mask::mask_text;
+use crate::phrase::{Phrase, any_target};
+use crate::request::{Request, text};
+use crate::words::rounded;
+
+/// What is kept of one matching event.
+///
+/// Every text is one line without control characters, has secrets masked and a bounded length; only
+/// `location` is as long as the caller made it. Evidence is ordered by time first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Evidence {
+    /// Unix seconds.
+    pub time: i64,
+    /// The same as RFC 3339 text in UTC; `None` if the record itself has no readable time.
+    pub event_time: Option<String>,
+    /// The event's id.
+    pub event_id: Option<String>,
+    /// The event name; of Insights events that of the calls they are about.
+    pub event_name: String,
+    /// The event source, such as `ec2.amazonaws.com`; empty if the record has none.
+    pub event_source: String,
+    /// What kind of event this is.
+    pub kind: EventKind,
+    /// Whether what was asked for was done.
+    pub outcome: Outcome,
+    /// Who acted, in short: [`Actor::short_name`].
+    pub actor: String,
+    /// Who acted, with what is telling about them: [`Actor::describe`].
+    pub actor_detail: String,
+    /// Signed in or authenticated with MFA; `None` if the record does not say or it says nothing
+    /// about this actor.
+    pub mfa: Option<bool>,
+    /// The address, or the name of the service, the request came from.
+    pub source_ip: Option<String>,
+    /// The user agent.
+    pub user_agent: Option<String>,
+    /// The account the event is counted for.
+    pub account: String,
+    /// The region of the event.
+    pub region: Option<String>,
+    /// The error code.
+    pub error_code: Option<String>,
+    /// The error message, at most 200 characters.
+    pub error_message: Option<String>,
+    /// What it was done to: `trail management-events`, `user bob`, `instances i-1 and i-2`.
+    pub target: Option<String>,
+    /// The telling detail: `TCP 22 from 0.0.0.0/0`, `AdministratorAccess`.
+    pub detail: Option<String>,
+    /// Where the record lies: path or `s3://bucket/key`.
+    pub location: String,
+    /// Its position there, from 0.
+    pub record_index: u64,
+    /// `time` is that of the delivery, because the record has none.
+    pub time_from_key: bool,
+    /// The event corrects one that CloudTrail delivered earlier (`addendum`).
+    pub correction: bool,
+}
+
+/// What the caller knows of a record: it has resolved time and account and found the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EvidenceContext<'a> {
+    /// Unix seconds.
+    pub time: i64,
+    /// `time` is that of the delivery.
+    pub time_from_key: bool,
+    /// The account the event is counted for.
+    pub account: &'a str,
+    /// The region to show if the record has none, such as that of the key.
+    pub region: Option<&'a str>,
+    /// Path or `s3://bucket/key`.
+    pub location: &'a str,
+    /// Position in the object, from 0.
+    pub record_index: u64,
+}
+
+/// Kinds of events, as far as they are told differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventKind {
+    /// A call.
+    Call,
+    /// Something a service did by itself.
+    ServiceEvent,
+    /// An unusual rate of calls or errors.
+    Insight,
+    /// A summary of several calls.
+    Aggregated,
+}
+
+/// Whether what was asked for was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Nothing says that it failed.
+    Succeeded,
+    /// The actor was not allowed to.
+    Denied,
+    /// It failed for another reason.
+    Failed,
+}
+
+/// Longest id or code, in characters.
+const ID_CHARACTERS: usize = 128;
+
+/// Longest text, in characters.
+const TEXT_CHARACTERS: usize = 200;
+
+/// The name of an event that has none.
+pub(crate) const UNNAMED: &str = "unnamed event";
+
+impl Evidence {
+    /// Takes from a record what can be shown. Any record gives evidence.
+    ///
+    /// ```
+    /// use notification::{Evidence, EvidenceContext};
+    ///
+    /// let record = raw_json::Object::parse(br#"{ "eventName": "AttachUserPolicy",
+    ///     "eventSource": "iam.amazonaws.com", "userIdentity": { "type": "IAMUser", "userName": "alice" },
+    ///     "requestParameters": { "userName": "bob", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess" } }"#)?;
+    /// let evidence = Evidence::of(record, &EvidenceContext { account: "111122223333", ..Default::default() });
+    /// assert_eq!(evidence.target.as_deref(), Some("user bob"));
+    /// assert_eq!(evidence.detail.as_deref(), Some("AdministratorAccess"));
+    /// # Ok::<(), raw_json::SyntaxError>(())
+    /// ```
+    pub fn of(record: Object<'_>, context: &EvidenceContext<'_>) -> Evidence {
+        let actor = Actor::of(record);
+        let kind = kind(record, &actor);
+        let told = match kind {
+            EventKind::Insight => Told::of_insight(record),
+            _ => Told::of_call(record),
+        };
+        let member = |name| record.get(name).and_then(text);
+        let region = member("awsRegion").or_else(|| context.region.map(String::from));
+        Evidence {
+            time: context.time,
+            event_time: (!context.time_from_key)
+                .then(|| Timestamp::from_second(context.time).ok())
+                .flatten()
+                .map(|time| time.to_string()),
+            event_id: event_id(record).map(|id| shown(&id, ID_CHARACTERS)),
+            event_name: told.event_name.unwrap_or_else(|| UNNAMED.into()),
+            event_source: told.event_source.unwrap_or_default(),
+            kind,
+            outcome: outcome(record, kind),
+            actor: shown(&actor.short_name(), usize::MAX),
+            actor_detail: shown(&actor.describe(), usize::MAX),
+            mfa: actor.mfa.filter(|_| actor.mfa_is_telling()),
+            source_ip: member("sourceIPAddress").map(|source| shown(&source, ID_CHARACTERS)),
+            user_agent: member("userAgent").map(|agent| shown(&agent, TEXT_CHARACTERS)),
+            account: printable(context.account, ID_CHARACTERS),
+            region: region.map(|region| shown(&region, ID_CHARACTERS)),
+            error_code: told.error_code,
+            error_message: member("errorMessage").map(|text| shown(&text, TEXT_CHARACTERS)),
+            target: told.target,
+            detail: told.detail,
+            location: printable(context.location, usize::MAX),
+            record_index: context.record_index,
+            time_from_key: context.time_from_key,
+            correction: is_correction(record),
+        }
+    }
+}
+
+/// Masked, one line, at most so long. Masking comes first: a cut secret has lost its shape.
+fn shown(text: &str, most_characters: usize) -> String {
+    printable(&mask_text(text), most_characters)
+}
+
+/// What was called, on what, with what error.
+struct Told {
+    event_name: Option<String>,
+    event_source: Option<String>,
+    target: Option<String>,
+    detail: Option<String>,
+    error_code: Option<String>,
+}
+
+impl Told {
+    fn of_call(record: Object<'_>) -> Told {
+        let member = |name| record.get(name).and_then(text);
+        let id = |name| member(name).map(|text| shown(&text, ID_CHARACTERS));
+        let (event_name, event_source) = (id("eventName"), id("eventSource"));
+        let request = Request::of(record);
+        let source = event_source.as_deref().unwrap_or_default();
+        let phrase = Phrase::find(source, event_name.as_deref().unwrap_or_default());
+        let target = match phrase {
+            Some(phrase) => phrase.target(request),
+            None => any_target(request),
+        };
+        let detail = phrase.and_then(|phrase| phrase.detail(request));
+        let text = |text: String| shown(&text, TEXT_CHARACTERS);
+        Told {
+            target: target.map(text),
+            detail: detail.map(text),
+            error_code: id("errorCode"),
+            event_name,
+            event_source,
+        }
+    }
+
+    /// An Insights event is about calls of one name: how many there are and how many are usual.
+    fn of_insight(record: Object<'_>) -> Told {
+        let details = record.get("insightDetails").and_then(Value::as_object);
+        let at = |path: &[&str]| details?.path(path).and_then(text);
+        let id = |name| at(&[name]).map(|text| shown(&text, ID_CHARACTERS));
+        let average = |of| {
+            let path = ["insightContext", "statistics", of, "average"];
+            at(&path).and_then(|number| rounded(&number))
+        };
+        let target = match at(&["insightType"]).as_deref() {
+            Some("ApiErrorRateInsight") => "API error rate",
+            Some("ApiCallRateInsight") => "API call rate",
+            _ => "API activity",
+        };
+        let detail = match (average("insight"), average("baseline")) {
+            (Some(now), Some(usual)) => Some(format!("{now} a minute against a usual {usual}")),
+            (Some(now), None) => Some(format!("{now} a minute")),
+            (None, _) => None,
+        };
+        Told {
+            event_name: id("eventName"),
+            event_source: id("eventSource"),
+            target: Some(target.into()),
+            detail,
+            error_code: id("errorCode"),
+        }
+    }
+}
+
+fn kind(record: Object<'_>, actor: &Actor) -> EventKind {
+    let event_type = record.get("eventType").and_then(text).unwrap_or_default();
+    match actor.kind {
+        ActorKind::Insights => EventKind::Insight,
+        ActorKind::Aggregated => EventKind::Aggregated,
+        _ if event_type == "AwsServiceEvent" => EventKind::ServiceEvent,
+        _ => EventKind::Call,
+    }
+}
+
+/// Some events say in `errorCode` that they failed, sign-ins in `errorMessage` and
+/// `responseElements`.
+fn outcome(record: Object<'_>, kind: EventKind) -> Outcome {
+    if kind == EventKind::Insight {
+        return Outcome::Succeeded;
+    }
+    let member = |name| record.get(name).and_then(text);
+    if let Some(code) = member("errorCode") {
+        return match is_denial(&code) {
+            true => Outcome::Denied,
+            false => Outcome::Failed,
+        };
+    }
+    let name = member("eventName").unwrap_or_default();
+    let response = record.path(&["responseElements", &name]).and_then(text);
+    if member("errorMessage").is_some() || response.as_deref() == Some("Failure") {
+        Outcome::Failed
+    } else {
+        Outcome::Succeeded
+    }
+}
+
+/// `AccessDenied`, `Client.UnauthorizedOperation`, `VpceAccessDenied` and their like.
+fn is_denial(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    ["accessdenied", "unauthorized", "notauthorized", "forbidden", "authfailure"]
+        .iter()
+        .any(|word| code.contains(word))
+}
+
+/// `UPDATED_DATA` corrects an event; the other reasons of an addendum say why it is late.
+fn is_correction(record: Object<'_>) -> bool {
+    let of_addendum = |name| record.path(&["addendum", name]).and_then(text);
+    of_addendum("reason").is_some_and(|reason| reason == "UPDATED_DATA")
+        || of_addendum("originalEventID").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn evidence(record: &str) -> Evidence {
+        let context = EvidenceContext {
+            time: 1_772_460_120,
+            account: "111122223333",
+            location: "a.json.gz",
+            record_index: 7,
+            ..EvidenceContext::default()
+        };
+        Evidence::of(Object::parse(record.as_bytes()).unwrap(), &context)
+    }
+
+    #[test]
+    fn evidence_keeps_what_can_be_shown() {
+        let evidence = evidence(
+            r#"{"eventTime":"2026-03-02T14:02:00Z","eventName":"StopLogging","eventSource":"cloudtrail.amazonaws.com",
+                "eventID":"e-1","awsRegion":"us-east-1","sourceIPAddress":"198.51.100.7","userAgent":"aws-cli/2.13",
+                "errorCode":"TrailNotFoundException","errorMessage":"Unknown trail","requestParameters":{"name":"t"},
+                "userIdentity":{"type":"IAMUser","userName":"alice","accountId":"111122223333"}}"#,
+        );
+        let text = |text: &str| Some(String::from(text));
+        assert_eq!(
+            evidence,
+            Evidence {
+                time: 1_772_460_120,
+                event_time: text("2026-03-02T14:02:00Z"),
+                event_id: text("e-1"),
+                event_name: "StopLogging".into(),
+                event_source: "cloudtrail.amazonaws.com".into(),
+                kind: EventKind::Call,
+                outcome: Outcome::Failed,
+                actor: "alice".into(),
+                actor_detail: "alice (IAM user)".into(),
+                mfa: None,
+                source_ip: text("198.51.100.7"),
+                user_agent: text("aws-cli/2.13"),
+                account: "111122223333".into(),
+                region: text("us-east-1"),
+                error_code: text("TrailNotFoundException"),
+                error_message: text("Unknown trail"),
+                target: text("trail t"),
+                detail: None,
+                location: "a.json.gz".into(),
+                record_index: 7,
+                time_from_key: false,
+                correction: false,
+            }
+        );
+    }
+
+    #[test]
+    fn a_record_with_nothing_in_it_still_gives_evidence() {
+        let evidence = evidence("{}");
+        assert_eq!(evidence.event_name, "unnamed event");
+        assert_eq!(evidence.actor, "unknown identity");
+        assert_eq!((evidence.event_id, evidence.target, evidence.region), (None, None, None));
+    }
+
+    #[test]
+    fn a_time_that_is_not_the_records_own_is_not_shown_as_its_own() {
+        let context = EvidenceContext {
+            time: 1_772_460_120,
+            time_from_key: true,
+            region: Some("eu-west-1"),
+            ..EvidenceContext::default()
+        };
+        let evidence = Evidence::of(Object::parse(b"{}").unwrap(), &context);
+        assert_eq!((evidence.event_time, evidence.time_from_key), (None, true));
+        assert_eq!(evidence.region.as_deref(), Some("eu-west-1"));
+    }
+
+    #[test]
+    fn failures_are_known_wherever_they_are_said() {
+        for (record, expected) in [
+            ("{}", Outcome::Succeeded),
+            (r#"{"errorCode":""}"#, Outcome::Succeeded),
+            (r#"{"errorCode":"AccessDenied"}"#, Outcome::Denied),
+            (r#"{"errorCode":"AccessDeniedException"}"#, Outcome::Denied),
+            (r#"{"errorCode":"Client.UnauthorizedOperation"}"#, Outcome::Denied),
+            (r#"{"errorCode":"VpceAccessDenied"}"#, Outcome::Denied),
+            (r#"{"errorCode":"ThrottlingException"}"#, Outcome::Failed),
+            (r#"{"errorMessage":"Failed authentication"}"#, Outcome::Failed),
+            (
+                r#"{"eventName":"ConsoleLogin","responseElements":{"ConsoleLogin":"Failure"}}"#,
+                Outcome::Failed,
+            ),
+            (
+                r#"{"eventName":"ConsoleLogin","responseElements":{"ConsoleLogin":"Success"}}"#,
+                Outcome::Succeeded,
+            ),
+        ] {
+            assert_eq!(evidence(record).outcome, expected, "{record}");
+        }
+    }
+
+    #[test]
+    fn an_insights_event_tells_of_the_calls_it_is_about() {
+        let insight = evidence(
+            r#"{"eventType":"AwsCloudTrailInsight","insightDetails":{"state":"Start","eventSource":"ssm.amazonaws.com",
+                "eventName":"UpdateInstanceAssociationStatus","insightType":"ApiCallRateInsight","insightContext":{"statistics":
+                {"baseline":{"average":1.7561507937},"insight":{"average":50.1}}}}}"#,
+        );
+        assert_eq!(insight.kind, EventKind::Insight);
+        assert_eq!(insight.event_name, "UpdateInstanceAssociationStatus");
+        assert_eq!(insight.event_source, "ssm.amazonaws.com");
+        assert_eq!(insight.target.as_deref(), Some("API call rate"));
+        assert_eq!(insight.detail.as_deref(), Some("50.1 a minute against a usual 1.8"));
+        let empty = evidence(r#"{"eventCategory":"Insight"}"#);
+        assert_eq!((empty.event_name.as_str(), empty.detail), ("unnamed event", None));
+    }
+
+    #[test]
+    fn corrections_are_told_from_late_deliveries() {
+        let correction =
+            |addendum: &str| evidence(&format!(r#"{{"addendum":{addendum}}}"#)).correction;
+        assert!(correction(r#"{"reason":"UPDATED_DATA","originalEventID":"e"}"#));
+        assert!(!correction(r#"{"reason":"DELIVERY_DELAY"}"#));
+        assert!(!correction("null"));
+    }
+
+    #[test]
+    fn secrets_and_escapes_do_not_get_into_evidence() {
+        let evidence = evidence(
+            r#"{"eventName":"x\u001b[2J","errorMessage":"bad\npassword=hunter2\u202e","userAgent":"curl token=hunter2",
+                "sourceIPAddress":"1.2.3.4\r\n","userIdentity":{"type":"IAMUser","userName":"ghp_0123456789abcdefghijABCDEFGHIJ012345"},
+                "requestParameters":{"bucketName":"b\u0000"}}"#,
+        );
+        let all = format!("{evidence:?}");
+        assert!(!all.contains("hunter2") && !all.contains("ghp_"), "{all}");
+        assert_eq!(evidence.error_message.as_deref(), Some("bad password=***"));
+        assert_eq!(evidence.event_name, "x\u{fffd}[2J");
+        assert_eq!(evidence.target.as_deref(), Some("bucket b\u{fffd}"));
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let long = "x ".repeat(5000);
+        let record = serde_json::json!({ "errorMessage": long, "userAgent": long, "eventID": long,
+            "errorCode": long, "eventName": long, "requestParameters": { "bucketName": long } });
+        let evidence = evidence(&record.to_string());
+        assert_eq!(evidence.error_message.unwrap().chars().count(), 200);
+        assert_eq!(evidence.event_id.unwrap().chars().count(), 128);
+        assert!(evidence.target.unwrap().chars().count() < 120);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_printable_evidence(bytes in prop::collection::vec(any::<u8>(), 0..200), name in "RunInstances|PutBucketPolicy|AuthorizeSecurityGroupIngress|CreatePolicy|X") {
+            let mut text = format!(r#"{{"eventName":"{name}","requestParameters":{{"policyDocument":"{{}}","ipPermissions":"#).into_bytes();
+            text.extend(bytes);
+            let record = Object::from_extent(&text).unwrap();
+            let evidence = Evidence::of(record, &EvidenceContext::default());
+            let texts = [Some(evidence.event_name), Some(evidence.actor_detail), evidence.target, evidence.detail, evidence.error_message];
+            prop_assert!(!texts.iter().flatten().any(|text| text.contains(char::is_control)));
+        }
+    }
+}
