@@ -270,9 +270,7 @@ impl Collected {
             Outcome::Processed { report, found } => {
                 self.log_files.processed += 1;
                 self.processed(location, report);
-                for found in found {
-                    self.found(set, found);
-                }
+                self.found(set, found);
             }
             Outcome::Skipped { reason, message } => {
                 *self.log_files.skipped.entry(reason).or_default() += 1;
@@ -310,24 +308,41 @@ impl Collected {
         }));
     }
 
-    fn found(&mut self, set: &FilterSet, found: Found) {
-        let Found { filter, group, sample, evidence } = found;
-        let Some(alarm) = set.filters().get(filter).and_then(|filter| filter.alarm.as_ref()) else {
-            return;
-        };
-        let kept = self.groups.entry((filter, group)).or_insert_with(|| Kept {
-            series: AlarmSeries::new(alarm.definition.clone()),
-            evidence: HashMap::new(),
-        });
-        kept.series.add(&[sample]);
-        if let Some(evidence) = evidence {
-            // Of copies the smallest is kept, so that the order of arrival does not matter.
-            match kept.evidence.get_mut(&sample.id) {
-                Some(known) if *known <= evidence => {}
-                Some(known) => *known = evidence,
-                None => drop(kept.evidence.insert(sample.id, evidence)),
+    /// Adds the matches of one object, those of a group together: a series takes many samples at
+    /// once for little more than one.
+    fn found(&mut self, set: &FilterSet, found: Vec<Found>) {
+        let mut samples: HashMap<(usize, Group), Vec<Sample>> = HashMap::new();
+        for Found { filter, group, sample, evidence } in found {
+            if let Some(evidence) = evidence {
+                self.keep_evidence(set, (filter, group.clone()), sample.id, evidence);
+            }
+            samples.entry((filter, group)).or_default().push(sample);
+        }
+        for (key, samples) in samples {
+            if let Some(kept) = self.kept(set, key) {
+                kept.series.add(&samples);
             }
         }
+    }
+
+    /// Of copies the smallest is kept, so that the order of arrival does not matter.
+    fn keep_evidence(&mut self, set: &FilterSet, key: (usize, Group), id: u64, evidence: Evidence) {
+        let Some(kept) = self.kept(set, key) else {
+            return;
+        };
+        match kept.evidence.get_mut(&id) {
+            Some(known) if *known <= evidence => {}
+            Some(known) => *known = evidence,
+            None => drop(kept.evidence.insert(id, evidence)),
+        }
+    }
+
+    fn kept(&mut self, set: &FilterSet, key: (usize, Group)) -> Option<&mut Kept> {
+        let alarm = set.filters().get(key.0)?.alarm.as_ref()?;
+        Some(self.groups.entry(key).or_insert_with(|| Kept {
+            series: AlarmSeries::new(alarm.definition.clone()),
+            evidence: HashMap::new(),
+        }))
     }
 
     fn report(mut self, set: &FilterSet, options: &Options) -> Report {
@@ -408,7 +423,7 @@ fn alarm_row(
         last_event_time: alarm.last_event_time.map(time::rfc3339),
         matched: alarm.matched as u64,
         story: notification::story(&events, alarm.matched, &subject),
-        state: match alarm.status {
+        state: match alarm.state {
             AlarmStatus::Open => "open",
             AlarmStatus::Closed => "closed",
         },

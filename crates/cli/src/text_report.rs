@@ -55,14 +55,9 @@ fn headline(text: &mut String, report: &Report) -> std::fmt::Result {
     let files = counted(report.log_files.processed as usize, "log file");
     write!(text, "{BOLD}{alarms}{BOLD:#} in {events} of {files}")?;
     if let (Some(first), Some(last)) = (&report.records.first_event_time, &report.records.last_event_time) {
-        write!(text, ", {} to {} UTC", minute(first), minute(last))?;
+        write!(text, ", {}", span(first, last))?;
     }
     writeln!(text)
-}
-
-/// `2026-03-02T02:10:00Z` as `2026-03-02 02:10`.
-fn minute(rfc3339: &str) -> String {
-    rfc3339.get(..16).unwrap_or(rfc3339).replace('T', " ")
 }
 
 fn write_alarm(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {

@@ -5,18 +5,18 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 
 /// Which end of a range a time stands for: a day alone means its first or its last second.
-pub trait RangeEnd {
+pub(crate) trait RangeEnd {
     /// The time of day that a day alone stands for.
     fn of_day(day: Date) -> DateTime;
 }
 
 /// The start of a range.
 #[derive(Debug)]
-pub struct Start;
+pub(crate) struct Start;
 
 /// The end of a range, included.
 #[derive(Debug)]
-pub struct End;
+pub(crate) struct End;
 
 impl RangeEnd for Start {
     fn of_day(day: Date) -> DateTime {
@@ -34,7 +34,7 @@ impl RangeEnd for End {
 ///
 /// # Errors
 /// A sentence with the forms that are read.
-pub fn parse<E: RangeEnd>(text: &str) -> Result<i64, String> {
+pub(crate) fn parse<E: RangeEnd>(text: &str) -> Result<i64, String> {
     let seconds = cloudtrail::parse_time(text)
         .or_else(|| text.parse::<i64>().ok().filter(|seconds| Timestamp::from_second(*seconds).is_ok()))
         .or_else(|| {

@@ -82,11 +82,6 @@ impl Document {
         }
     }
 
-    /// Records and other elements seen so far.
-    pub(crate) fn elements(&self) -> u64 {
-        self.next_index
-    }
-
     /// Problems by kind, with how often each was met.
     pub(crate) fn problems(&self) -> &[(ProblemKind, u64)] {
         &self.problems

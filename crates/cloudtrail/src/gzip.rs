@@ -110,6 +110,7 @@ pub(crate) struct GzipStream<'a> {
 enum Place {
     BeforeMember,
     InMember,
+    AfterMember,
     AtEnd,
 }
 
@@ -132,13 +133,21 @@ impl<'a> GzipStream<'a> {
         self.framing
     }
 
-    /// Fills `output` as far as the content goes; less than its length only at the end.
+    /// Puts the next bytes of the content into `output` and returns how many; 0 only at the end.
+    /// An error comes after all the bytes that could be inflated before it.
     pub(crate) fn read(&mut self, output: &mut [u8]) -> Result<usize, GzipError> {
         let mut filled = 0;
         while filled < output.len() && self.place != Place::AtEnd {
-            match self.place {
-                Place::BeforeMember => self.begin_member()?,
-                _ => filled += self.inflate(output.get_mut(filled..).unwrap_or_default())?,
+            let step = match self.place {
+                Place::BeforeMember => self.begin_member().map(|()| 0),
+                Place::InMember => self.inflate(output.get_mut(filled..).unwrap_or_default()),
+                Place::AfterMember => self.end_member().map(|()| 0),
+                Place::AtEnd => Ok(0),
+            };
+            match step {
+                Ok(bytes) => filled += bytes,
+                Err(_) if filled > 0 => break, // The same error meets the next call.
+                Err(error) => return Err(error),
             }
         }
         Ok(filled)
@@ -181,7 +190,7 @@ impl<'a> GzipStream<'a> {
         self.member_bytes = self.member_bytes.wrapping_add(produced as u32);
         self.inflated += produced as u64;
         match status {
-            Status::StreamEnd => self.end_member()?,
+            Status::StreamEnd => self.place = Place::AfterMember,
             _ if consumed == 0 && produced == 0 => return Err(self.truncated()),
             _ => {}
         }

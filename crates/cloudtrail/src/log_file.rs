@@ -349,8 +349,8 @@ fn verify(object: &[u8]) -> Result<(), ReadError> {
     let mut output = vec![0; 1 << 16];
     loop {
         match stream.read(&mut output) {
-            Ok(length) if length == output.len() => {}
-            Ok(_) => return Ok(()),
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
             Err(source) => {
                 let readable_records = readable_records(object);
                 return Err(ReadError::Gzip {
@@ -385,25 +385,15 @@ fn read_stream(
     let (mut filled, mut content_bytes) = (0, 0_u64);
     loop {
         let free = window.get_mut(filled..).unwrap_or_default();
-        let free_bytes = free.len();
-        let (read, failure) = match stream.read(free) {
-            Ok(read) => (read, None),
-            // The bytes of this call are lost to the count of readable records, no more.
-            Err(source) => (
-                0,
-                Some(ReadError::Gzip {
-                    source,
-                    readable_records: document.elements(),
-                }),
-            ),
-        };
+        let room = !free.is_empty();
+        let read = stream.read(free).map_err(|source| ReadError::Gzip {
+            source,
+            readable_records: 0, // `verify` counts them.
+        })?;
         filled += read;
         content_bytes += read as u64;
-        let last = read < free_bytes && failure.is_none();
+        let last = room && read == 0;
         let taken = document.advance(window.get(..filled).unwrap_or_default(), last, each)?;
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
         if last {
             document.finish(each)?;
             return Ok((content_bytes, stream.framing()));

@@ -19,7 +19,8 @@ pub(crate) fn outbound_rules(request: Request<'_>) -> Option<String> {
 
 /// The rules of `ModifySecurityGroupRules`.
 pub(crate) fn modified_rules(request: Request<'_>) -> Option<String> {
-    let rules = request.values("ModifySecurityGroupRulesRequest.SecurityGroupRule.SecurityGroupRule");
+    let rules =
+        request.values("ModifySecurityGroupRulesRequest.SecurityGroupRule.SecurityGroupRule");
     let rules: Vec<String> = rules
         .into_iter()
         .map(|rule| {
@@ -49,7 +50,9 @@ pub(crate) fn acl_entry(request: Request<'_>) -> Option<String> {
         .text(&["cidrBlock", "ipv6CidrBlock"])
         .unwrap_or_else(|| "anywhere".into());
     let (number, action, peer) = (short(&number), short(&action), short(&peer));
-    Some(format!("rule {number}: {action} {traffic} {direction} {peer}"))
+    Some(format!(
+        "rule {number}: {action} {traffic} {direction} {peer}"
+    ))
 }
 
 /// `0.0.0.0/0 by igw-1`: a route.
@@ -90,7 +93,9 @@ pub(crate) fn launch(request: Request<'_>) -> Option<String> {
     let instance_type = request.text(&["instanceType"]);
     let image = request.text(&["instancesSet.items.imageId", "imageId"]);
     match (instance_type, image) {
-        (Some(kind), Some(image)) => Some(format!("{count} x {} from {}", short(&kind), short(&image))),
+        (Some(kind), Some(image)) => {
+            Some(format!("{count} x {} from {}", short(&kind), short(&image)))
+        }
         (Some(kind), None) => Some(format!("{count} x {}", short(&kind))),
         (None, Some(image)) => Some(format!("{count} from {}", short(&image))),
         (None, None) => None,
@@ -138,7 +143,11 @@ pub(crate) fn let_in(request: Request<'_>) -> Option<String> {
         }
         for name in ["AWS", "Federated", "Service"] {
             let named = principal.and_then(|principal| principal.get(name));
-            principals.extend(elements(named).filter_map(text).map(|text| principal_name(&text)));
+            principals.extend(
+                elements(named)
+                    .filter_map(text)
+                    .map(|text| principal_name(&text)),
+            );
         }
     }
     told(principals)
@@ -174,7 +183,10 @@ pub(crate) fn shared_with(request: Request<'_>) -> Option<String> {
         "createVolumePermission.add.items.group",
     ];
     let mut with = Vec::new();
-    if groups.iter().any(|path| request.texts(path).iter().any(|group| group == "all")) {
+    if groups
+        .iter()
+        .any(|path| request.texts(path).iter().any(|group| group == "all"))
+    {
         with.push("everyone".into());
     }
     let accounts = users.iter().flat_map(|path| request.texts(path));
@@ -286,7 +298,10 @@ fn principal_name(principal: &str) -> String {
     if principal == "*" {
         return "everyone".into();
     }
-    match principal.strip_suffix(":root").and_then(|arn| arn.rsplit(':').next()) {
+    match principal
+        .strip_suffix(":root")
+        .and_then(|arn| arn.rsplit(':').next())
+    {
         Some(account) => format!("account {}", short(account)),
         None if principal.len() == 12 && principal.bytes().all(|b| b.is_ascii_digit()) => {
             format!("account {principal}")
@@ -307,10 +322,18 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_told(tell: fn(Request<'_>) -> Option<String>, parameters: &str, expected: Option<&str>) {
+    fn assert_told(
+        tell: fn(Request<'_>) -> Option<String>,
+        parameters: &str,
+        expected: Option<&str>,
+    ) {
         let record = format!(r#"{{"requestParameters":{parameters}}}"#);
         let record = Object::parse(record.as_bytes()).unwrap();
-        assert_eq!(tell(Request::of(record)).as_deref(), expected, "{parameters}");
+        assert_eq!(
+            tell(Request::of(record)).as_deref(),
+            expected,
+            "{parameters}"
+        );
     }
 
     #[test]
@@ -322,7 +345,9 @@ mod tests {
             ),
             (
                 r#"{"ipPermissions":{"items":[{"ipProtocol":"-1","groups":{"items":[{"groupId":"sg-2"}]},"ipRanges":{"items":[{"cidrIp":"10.0.0.0/8"}]},"ipv6Ranges":{"items":[{"cidrIpv6":"::/0"}]}}]}}"#,
-                Some("all traffic from ::/0, all traffic from 10.0.0.0/8 and all traffic from sg-2"),
+                Some(
+                    "all traffic from ::/0, all traffic from 10.0.0.0/8 and all traffic from sg-2",
+                ),
             ),
             (
                 r#"{"ipPermissions":{"items":[{"ipProtocol":"udp","fromPort":1000,"toPort":2000,"prefixListIds":{"items":[{"prefixListId":"pl-1"}]}}]}}"#,
@@ -362,13 +387,21 @@ mod tests {
             r#"{"ruleNumber":1,"egress":false,"ruleAction":"deny","portRange":{"from":22,"to":22},"aclProtocol":"6","cidrBlock":"10.0.0.0/8"}"#,
             Some("rule 1: deny TCP 22 from 10.0.0.0/8"),
         );
-        assert_told(acl_entry, r#"{"ruleNumber":1,"egress":false}"#, Some("rule 1"));
+        assert_told(
+            acl_entry,
+            r#"{"ruleNumber":1,"egress":false}"#,
+            Some("rule 1"),
+        );
         assert_told(
             route,
             r#"{"destinationCidrBlock":"0.0.0.0/0","gatewayId":"igw-1"}"#,
             Some("0.0.0.0/0 by igw-1"),
         );
-        assert_told(route, r#"{"destinationIpv6CidrBlock":"::/0"}"#, Some("::/0"));
+        assert_told(
+            route,
+            r#"{"destinationIpv6CidrBlock":"::/0"}"#,
+            Some("::/0"),
+        );
     }
 
     #[test]
@@ -383,10 +416,15 @@ mod tests {
 
     #[test]
     fn a_policy_that_allows_everything_is_told() {
-        let everything = r#"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":[\"*\"],\"Resource\":\"*\"}}"#;
+        let everything =
+            r#"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":[\"*\"],\"Resource\":\"*\"}}"#;
         let something = r#"{\"Statement\":[{\"Effect\":\"Deny\",\"Action\":\"*\",\"Resource\":\"*\"},{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}]}"#;
         let with = |document| format!(r#"{{"policyName":"p","policyDocument":"{document}"}}"#);
-        assert_told(inline_policy, &with(everything), Some("p (which allows everything)"));
+        assert_told(
+            inline_policy,
+            &with(everything),
+            Some("p (which allows everything)"),
+        );
         assert_told(inline_policy, &with(something), Some("p"));
         assert_told(managed_policy, &with(something), None);
         assert_told(
@@ -429,7 +467,11 @@ mod tests {
             Some("account 444455556666"),
         );
         assert_told(shared_with, r#"{"valuesToAdd":["all"]}"#, Some("everyone"));
-        assert_told(bucket_acl, r#"{"x-amz-acl":["public-read"]}"#, Some("public-read"));
+        assert_told(
+            bucket_acl,
+            r#"{"x-amz-acl":["public-read"]}"#,
+            Some("public-read"),
+        );
         assert_told(
             bucket_acl,
             r#"{"AccessControlPolicy":{"AccessControlList":{"Grant":[{"Grantee":{"URI":"http://acs.amazonaws.com/groups/global/AllUsers"},"Permission":"READ"}]}}}"#,

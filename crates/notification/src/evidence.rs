@@ -266,9 +266,15 @@ fn outcome(record: Object<'_>, kind: EventKind) -> Outcome {
 /// `AccessDenied`, `Client.UnauthorizedOperation`, `VpceAccessDenied` and their like.
 fn is_denial(code: &str) -> bool {
     let code = code.to_ascii_lowercase();
-    ["accessdenied", "unauthorized", "notauthorized", "forbidden", "authfailure"]
-        .iter()
-        .any(|word| code.contains(word))
+    [
+        "accessdenied",
+        "unauthorized",
+        "notauthorized",
+        "forbidden",
+        "authfailure",
+    ]
+    .iter()
+    .any(|word| code.contains(word))
 }
 
 /// `UPDATED_DATA` corrects an event; the other reasons of an addendum say why it is late.
@@ -337,7 +343,10 @@ mod tests {
         let evidence = evidence("{}");
         assert_eq!(evidence.event_name, "unnamed event");
         assert_eq!(evidence.actor, "unknown identity");
-        assert_eq!((evidence.event_id, evidence.target, evidence.region), (None, None, None));
+        assert_eq!(
+            (evidence.event_id, evidence.target, evidence.region),
+            (None, None, None)
+        );
     }
 
     #[test]
@@ -360,10 +369,16 @@ mod tests {
             (r#"{"errorCode":""}"#, Outcome::Succeeded),
             (r#"{"errorCode":"AccessDenied"}"#, Outcome::Denied),
             (r#"{"errorCode":"AccessDeniedException"}"#, Outcome::Denied),
-            (r#"{"errorCode":"Client.UnauthorizedOperation"}"#, Outcome::Denied),
+            (
+                r#"{"errorCode":"Client.UnauthorizedOperation"}"#,
+                Outcome::Denied,
+            ),
             (r#"{"errorCode":"VpceAccessDenied"}"#, Outcome::Denied),
             (r#"{"errorCode":"ThrottlingException"}"#, Outcome::Failed),
-            (r#"{"errorMessage":"Failed authentication"}"#, Outcome::Failed),
+            (
+                r#"{"errorMessage":"Failed authentication"}"#,
+                Outcome::Failed,
+            ),
             (
                 r#"{"eventName":"ConsoleLogin","responseElements":{"ConsoleLogin":"Failure"}}"#,
                 Outcome::Failed,
@@ -388,16 +403,24 @@ mod tests {
         assert_eq!(insight.event_name, "UpdateInstanceAssociationStatus");
         assert_eq!(insight.event_source, "ssm.amazonaws.com");
         assert_eq!(insight.target.as_deref(), Some("API call rate"));
-        assert_eq!(insight.detail.as_deref(), Some("50.1 a minute against a usual 1.8"));
+        assert_eq!(
+            insight.detail.as_deref(),
+            Some("50.1 a minute against a usual 1.8")
+        );
         let empty = evidence(r#"{"eventCategory":"Insight"}"#);
-        assert_eq!((empty.event_name.as_str(), empty.detail), ("unnamed event", None));
+        assert_eq!(
+            (empty.event_name.as_str(), empty.detail),
+            ("unnamed event", None)
+        );
     }
 
     #[test]
     fn corrections_are_told_from_late_deliveries() {
         let correction =
             |addendum: &str| evidence(&format!(r#"{{"addendum":{addendum}}}"#)).correction;
-        assert!(correction(r#"{"reason":"UPDATED_DATA","originalEventID":"e"}"#));
+        assert!(correction(
+            r#"{"reason":"UPDATED_DATA","originalEventID":"e"}"#
+        ));
         assert!(!correction(r#"{"reason":"DELIVERY_DELAY"}"#));
         assert!(!correction("null"));
     }

@@ -198,7 +198,10 @@ fn replace(text: &str, mut ranges: Vec<Range<usize>>, with: &str) -> String {
 }
 
 fn regex(pattern: &str) -> Regex {
-    #[expect(clippy::expect_used, reason = "the patterns are literals, and tests use each")]
+    #[expect(
+        clippy::expect_used,
+        reason = "the patterns are literals, and tests use each"
+    )]
     Regex::new(pattern).expect("a literal pattern compiles")
 }
 
@@ -279,8 +282,9 @@ fn beside_access_key_ids(text: &str, secrets: &mut Vec<Range<usize>>) {
 }
 
 /// A name and what separates it from its value: `name=`, `name: `, `"name": `, `\"name\":\"`.
-static NAME: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"([A-Za-z][A-Za-z0-9_.-]{0,80})(?:\\*["'])?[ \t]{0,8}(=>?|:)[ \t]{0,8}"#));
+static NAME: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"([A-Za-z][A-Za-z0-9_.-]{0,80})(?:\\*["'])?[ \t]{0,8}(=>?|:)[ \t]{0,8}"#)
+});
 
 /// `name=value` and `"name": "value"` with a telling name.
 fn by_name(text: &str, secrets: &mut Vec<Range<usize>>) {
@@ -291,7 +295,9 @@ fn by_name(text: &str, secrets: &mut Vec<Range<usize>>) {
             return;
         };
         position = whole.end();
-        let before = text.get(..name.start()).and_then(|text| text.chars().next_back());
+        let before = text
+            .get(..name.start())
+            .and_then(|text| text.chars().next_back());
         // `arn:aws:secretsmanager:...:secret:name` names no value.
         let inside_arn = separator.as_str() == ":" && matches!(before, Some(':' | '/'));
         let secrecy = Secrecy::of(name.as_str());
@@ -353,8 +359,9 @@ fn is_open_value(value: &str) -> bool {
 }
 
 /// An option of a command with its value behind a space.
-static FLAG: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"(?:^|[\s"'])--?([A-Za-z][A-Za-z0-9_-]{0,80})\s{1,8}([^\s"'-][^\s"']*)"#));
+static FLAG: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"(?:^|[\s"'])--?([A-Za-z][A-Za-z0-9_-]{0,80})\s{1,8}([^\s"'-][^\s"']*)"#)
+});
 
 /// `--password value`.
 fn by_flag(text: &str, secrets: &mut Vec<Range<usize>>) {
@@ -406,7 +413,11 @@ impl Masker {
                     self.text.push(',');
                 }
                 let hides_scalars = innermost.hides_scalars;
-                let secrecy = if hides_scalars { Secrecy::Several } else { Secrecy::Open };
+                let secrecy = if hides_scalars {
+                    Secrecy::Several
+                } else {
+                    Secrecy::Open
+                };
                 self.begin(&mut cursor, secrecy, hides);
             } else {
                 self.text.push(']');
@@ -686,7 +697,11 @@ mod tests {
     #[test]
     fn deep_nesting_is_masked_without_recursion() {
         let depth = 100_000;
-        let json = format!("{}{{\"password\":\"x\"}}{}", "{\"a\":[".repeat(depth), "]}".repeat(depth));
+        let json = format!(
+            "{}{{\"password\":\"x\"}}{}",
+            "{\"a\":[".repeat(depth),
+            "]}".repeat(depth)
+        );
         let text = masked(&json);
         assert!(text.contains(r#"{"password":"***"}"#));
         assert_eq!(text.len(), json.len() + 2);
@@ -712,9 +727,15 @@ mod tests {
         ] {
             assert_eq!(mask_text(&format!("see ({secret}")), "see (***", "{secret}");
         }
-        assert_eq!(mask_text("AUTH BEARER abc.def-123456 end"), "AUTH BEARER *** end");
+        assert_eq!(
+            mask_text("AUTH BEARER abc.def-123456 end"),
+            "AUTH BEARER *** end"
+        );
         assert_eq!(mask_text("Basic YWxpY2U6aHVudGVyMg=="), "Basic ***");
-        assert_eq!(mask_text("postgres://app:hunter2@db/x"), "postgres://app:***@db/x");
+        assert_eq!(
+            mask_text("postgres://app:hunter2@db/x"),
+            "postgres://app:***@db/x"
+        );
     }
 
     #[test]
@@ -736,14 +757,29 @@ mod tests {
         for (text, expected) in [
             ("password=hunter2&x=1", "password=***&x=1"),
             ("DB_PASSWORD: hunter2, next", "DB_PASSWORD: ***, next"),
-            (r#"{"password": "hun\"ter2", "a": 1}"#, r#"{"password": "***", "a": 1}"#),
-            (r#"{\"clientSecret\":\"hunter2\",\"a\":1}"#, r#"{\"clientSecret\":\"***\",\"a\":1}"#),
+            (
+                r#"{"password": "hun\"ter2", "a": 1}"#,
+                r#"{"password": "***", "a": 1}"#,
+            ),
+            (
+                r#"{\"clientSecret\":\"hunter2\",\"a\":1}"#,
+                r#"{\"clientSecret\":\"***\",\"a\":1}"#,
+            ),
             ("'api_key' => 'x y z';", "'api_key' => '***';"),
             ("a: token=abc", "a: token=***"),
-            ("Authorization: AWS4 x y\nHost: h", "Authorization: ***\nHost: h"),
-            ("X-Amz-Signature=abc123&X-Amz-Date=1", "X-Amz-Signature=***&X-Amz-Date=1"),
+            (
+                "Authorization: AWS4 x y\nHost: h",
+                "Authorization: ***\nHost: h",
+            ),
+            (
+                "X-Amz-Signature=abc123&X-Amz-Date=1",
+                "X-Amz-Signature=***&X-Amz-Date=1",
+            ),
             ("psql --password hunter2 -h db", "psql --password *** -h db"),
-            ("export AWS_SECRET_ACCESS_KEY=x", "export AWS_SECRET_ACCESS_KEY=***"),
+            (
+                "export AWS_SECRET_ACCESS_KEY=x",
+                "export AWS_SECRET_ACCESS_KEY=***",
+            ),
             ("password=\"never closed", "password=\"***"),
         ] {
             assert_eq!(mask_text(text), expected, "{text}");

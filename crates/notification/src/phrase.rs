@@ -102,7 +102,9 @@ impl Phrase {
 
 /// `ec2` of `ec2.amazonaws.com`.
 pub(crate) fn service(source: &str) -> &str {
-    source.split_once(".amazonaws.com").map_or(source, |(service, _)| service)
+    source
+        .split_once(".amazonaws.com")
+        .map_or(source, |(service, _)| service)
 }
 
 /// What any other call was made on.
@@ -166,7 +168,10 @@ const SECURITY_GROUP: &[Place] = &[
     ("security group", "groupName"),
     ("security group", "ModifySecurityGroupRulesRequest.GroupId"),
 ];
-const NEW_SECURITY_GROUP: &[Place] = &[("security group", "groupName"), ("security group", ">groupId")];
+const NEW_SECURITY_GROUP: &[Place] = &[
+    ("security group", "groupName"),
+    ("security group", ">groupId"),
+];
 const NETWORK_ACL: &[Place] = &[
     ("network ACL", "networkAclId"),
     ("network ACL", ">networkAcl.networkAclId"),
@@ -187,7 +192,10 @@ const ASSOCIATION: &[Place] = &[("association", "associationId")];
 const VPC: &[Place] = &[("VPC", "vpcId"), ("VPC", ">vpc.vpcId")];
 const PEERING: &[Place] = &[
     ("VPC peering connection", "vpcPeeringConnectionId"),
-    ("VPC peering connection", ">vpcPeeringConnection.vpcPeeringConnectionId"),
+    (
+        "VPC peering connection",
+        ">vpcPeeringConnection.vpcPeeringConnectionId",
+    ),
 ];
 const BUCKET: &[Place] = &[("bucket", "bucketName")];
 const KEY: &[Place] = &[("key", "keyId"), ("key", ">keyId")];
@@ -200,9 +208,15 @@ const CHANNEL: &[Place] = &[
     ("delivery channel", "deliveryChannel.name"),
 ];
 const INSTANCES: &[Place] = &[("instance", "instancesSet.items.instanceId")];
-const LAUNCHED: &[Place] = &[("instance", ">instancesSet.items.instanceId")];
+const LAUNCHED: &[Place] = &[
+    ("instances", ""),
+    ("instance", ">instancesSet.items.instanceId"),
+];
 const ORGANIZATION_TARGET: &[Place] = &[("target", "targetId")];
-const ORGANIZATION_POLICY: &[Place] = &[("organization policy", "policyId"), ("organization policy", "name")];
+const ORGANIZATION_POLICY: &[Place] = &[
+    ("organization policy", "policyId"),
+    ("organization policy", "name"),
+];
 const UNIT: &[Place] = &[
     ("organizational unit", "name"),
     ("organizational unit", "organizationalUnitId"),
@@ -217,7 +231,10 @@ const ROOT_ID: &[Place] = &[("organization root", "rootId")];
 const SECRET: &[Place] = &[("secret", "secretId"), ("secret", "name")];
 const PARAMETER: &[Place] = &[("parameter", "name"), ("parameter", "names")];
 const IMAGE: &[Place] = &[("image", "imageId")];
-const SNAPSHOT: &[Place] = &[("snapshot", "snapshotId"), ("snapshot", "dBSnapshotIdentifier")];
+const SNAPSHOT: &[Place] = &[
+    ("snapshot", "snapshotId"),
+    ("snapshot", "dBSnapshotIdentifier"),
+];
 const ONE_INSTANCE: &[Place] = &[("instance", "instanceId")];
 const SESSION_TARGET: &[Place] = &[("instance", "target"), ("instance", "instanceIds")];
 const ASSUMED_ROLE: &[Place] = &[("role", "roleArn")];
@@ -517,7 +534,10 @@ mod tests {
             Phrase::find(source, "DeletePolicy")?.target(Request::of(record.unwrap()))
         };
         assert_eq!(target("iam.amazonaws.com").as_deref(), Some("policy x"));
-        assert_eq!(target("organizations.amazonaws.com").as_deref(), Some("organization policy p-1"));
+        assert_eq!(
+            target("organizations.amazonaws.com").as_deref(),
+            Some("organization policy p-1")
+        );
         assert!(Phrase::find("iot.amazonaws.com", "CreatePolicy").is_none());
         assert!(Phrase::find("", "StopLogging").is_some());
     }
@@ -525,23 +545,47 @@ mod tests {
     #[test]
     fn every_phrase_reads_as_a_sentence_with_and_without_its_parts() {
         for phrase in PHRASES {
-            for (target, detail) in [(None, None), (Some("TARGET"), None), (Some("TARGET"), Some("DETAIL"))] {
+            for (target, detail) in [
+                (None, None),
+                (Some("TARGET"), None),
+                (Some("TARGET"), Some("DETAIL")),
+            ] {
                 let rest = phrase.rest(target, detail);
                 let name = phrase.name;
                 assert!(!rest.contains(['[', ']', '{', '}']), "{name}: {rest}");
-                assert!(!rest.contains("  ") && rest.trim() == rest && !rest.is_empty(), "{name}: {rest}");
-                assert!(detail.is_none() || rest.contains("DETAIL") == phrase.rest.contains("{detail}"));
-                assert!(target.is_none() || rest.contains("TARGET") == phrase.rest.contains("{target}"));
+                assert!(
+                    !rest.contains("  ") && rest.trim() == rest && !rest.is_empty(),
+                    "{name}: {rest}"
+                );
+                assert!(
+                    detail.is_none() || rest.contains("DETAIL") == phrase.rest.contains("{detail}")
+                );
+                assert!(
+                    target.is_none() || rest.contains("TARGET") == phrase.rest.contains("{target}")
+                );
             }
             let has_detail = !matches!(phrase.detail, Detail::None);
-            assert_eq!(phrase.rest.contains("{detail}"), has_detail, "{}", phrase.name);
-            assert_eq!(phrase.rest.contains("{target}"), !phrase.targets.is_empty(), "{}", phrase.name);
+            assert_eq!(
+                phrase.rest.contains("{detail}"),
+                has_detail,
+                "{}",
+                phrase.name
+            );
+            assert_eq!(
+                phrase.rest.contains("{target}"),
+                !phrase.targets.is_empty(),
+                "{}",
+                phrase.name
+            );
         }
     }
 
     #[test]
     fn braces_and_brackets_in_names_stay() {
         let stop = Phrase::find("", "StopLogging").unwrap();
-        assert_eq!(stop.rest(Some("trail {detail}[x]"), None), "logging on trail {detail}[x]");
+        assert_eq!(
+            stop.rest(Some("trail {detail}[x]"), None),
+            "logging on trail {detail}[x]"
+        );
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Request<'a> {
 
 /// Where a name is found, and the noun it goes by: `("trail", "name")`. A path starts in
 /// `requestParameters`, or with `>` in `responseElements`; members are separated by dots and arrays
-/// are entered.
+/// are entered. An empty path finds nothing: its noun is for what is not named.
 pub(crate) type Place = (&'static str, &'static str);
 
 impl<'a> Request<'a> {
@@ -61,7 +61,8 @@ impl<'a> Request<'a> {
     /// What is found at the first place that has something, with its noun: `trail management-events`,
     /// `instances i-1, i-2 and 3 others`.
     pub(crate) fn target(&self, places: &[Place]) -> Option<String> {
-        places.iter().find_map(|(noun, path)| {
+        let places = places.iter().filter(|(_, path)| !path.is_empty());
+        places.into_iter().find_map(|(noun, path)| {
             let names: Vec<String> = self.texts(path).iter().map(|name| short(name)).collect();
             named(noun, &names)
         })
@@ -145,7 +146,10 @@ mod tests {
 
     #[test]
     fn paths_enter_objects_and_arrays() {
-        assert_eq!(request().texts("set.items.id"), ["i-1", "i-2", "i-3", "i-4"]);
+        assert_eq!(
+            request().texts("set.items.id"),
+            ["i-1", "i-2", "i-3", "i-4"]
+        );
         assert_eq!(request().texts(">vpc.vpcId"), ["vpc-1"]);
         assert_eq!(request().texts("list"), ["a", "b"]);
         assert_eq!(request().texts("n"), ["5"]);
@@ -157,13 +161,19 @@ mod tests {
     #[test]
     fn a_target_is_named_with_its_noun() {
         let target = |places: &[Place]| request().target(places);
-        assert_eq!(target(&[("vpc", "vpcId"), ("trail", "name")]).as_deref(), Some("trail t"));
+        assert_eq!(
+            target(&[("vpc", "vpcId"), ("trail", "name")]).as_deref(),
+            Some("trail t")
+        );
         assert_eq!(
             target(&[("instance", "set.items.id")]).as_deref(),
             Some("instances i-1, i-2 and 2 others")
         );
         assert_eq!(target(&[("x", "missing")]), None);
-        assert_eq!(request().resources().as_deref(), Some("arn:aws:s3:::b and arn:aws:s3:::c"));
+        assert_eq!(
+            request().resources().as_deref(),
+            Some("arn:aws:s3:::b and arn:aws:s3:::c")
+        );
     }
 
     #[test]
@@ -171,7 +181,10 @@ mod tests {
         for (arn, name) in [
             ("arn:aws:iam::aws:policy/job-function/ReadOnly", "ReadOnly"),
             ("arn:aws:s3:::bucket", "bucket"),
-            ("arn:aws:secretsmanager:us-east-1:111122223333:secret:db-AbCdEf", "db-AbCdEf"),
+            (
+                "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-AbCdEf",
+                "db-AbCdEf",
+            ),
             ("arn:aws:kms:us-west-2:111122223333:key/1", "1"),
             ("arn:", "arn:"),
             ("alias/x", "alias/x"),

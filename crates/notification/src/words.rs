@@ -74,11 +74,18 @@ pub(crate) fn span(first: i64, last: i64) -> String {
             false => format!(" {}", first.year()),
         };
         let (from_day, to_day) = (day(first), day(last));
-        format!(" between {from} UTC on {from_day}{year} and {to} UTC on {to_day} {}", last.year())
+        format!(
+            " between {from} UTC on {from_day}{year} and {to} UTC on {to_day} {}",
+            last.year()
+        )
     } else if from == to {
         format!(" at {from} UTC on {} {}", day(first), first.year())
     } else {
-        format!(" between {from} and {to} UTC on {} {}", day(first), first.year())
+        format!(
+            " between {from} and {to} UTC on {} {}",
+            day(first),
+            first.year()
+        )
     }
 }
 
@@ -115,10 +122,19 @@ mod tests {
     #[test]
     fn lists_name_three_or_count_the_others() {
         let letters = ["a", "b", "c", "d", "e"];
-        let lists: Vec<String> = (0..=5).map(|count| list(&letters[..count], count)).collect();
+        let lists: Vec<String> = (0..=5)
+            .map(|count| list(&letters[..count], count))
+            .collect();
         assert_eq!(
             lists,
-            ["", "a", "a and b", "a, b and c", "a, b and 2 others", "a, b and 3 others"]
+            [
+                "",
+                "a",
+                "a and b",
+                "a, b and c",
+                "a, b and 2 others",
+                "a, b and 3 others"
+            ]
         );
         assert_eq!(list(&letters[..2], 3), "a, b and 1 other");
     }
@@ -132,7 +148,10 @@ mod tests {
             ("user", "users", "a user"),
             ("instances", "instances", "instances"),
         ] {
-            assert_eq!((plural(noun), with_article(noun)), (many.into(), one.into()));
+            assert_eq!(
+                (plural(noun), with_article(noun)),
+                (many.into(), one.into())
+            );
         }
     }
 
@@ -156,7 +175,10 @@ mod tests {
     fn spans_are_as_short_as_can_be() {
         let (march, day) = (1_772_460_120, 86_400);
         assert_eq!(span(march, march + 59), " at 14:02 UTC on 2 March 2026");
-        assert_eq!(span(march, march + 240), " between 14:02 and 14:06 UTC on 2 March 2026");
+        assert_eq!(
+            span(march, march + 240),
+            " between 14:02 and 14:06 UTC on 2 March 2026"
+        );
         assert_eq!(
             span(march, march + day),
             " between 14:02 UTC on 2 March and 14:02 UTC on 3 March 2026"

@@ -1,0 +1,46 @@
+//! Conformance cases kept outside of the repository, if there are any at hand.
+//!
+//! `TRAILWARDEN_CONFORMANCE` names a folder with `filter-patterns.jsonl`: one case a line, with `id`,
+//! `pattern`, `event` (a JSON string is a raw message) and `expect`: `match`, `no-match` or
+//! `invalid-pattern`.
+
+use filter_pattern::{PatternSet, compile};
+use raw_json::Object;
+use serde_json::Value;
+
+fn outcome(case: &Value) -> &'static str {
+    let Ok(pattern) = compile(case["pattern"].as_str().expect("a pattern")) else {
+        return "invalid-pattern";
+    };
+    let matches = match &case["event"] {
+        Value::String(message) => pattern.matches(message.as_bytes()),
+        event => {
+            let message = event.to_string();
+            let record = Object::parse(message.as_bytes()).expect("an object");
+            let set = PatternSet::new([&pattern]);
+            let together = set.matches(record, &mut set.scratch()) == [0];
+            assert_eq!(together, pattern.matches(message.as_bytes()), "{}", case["id"]);
+            together
+        }
+    };
+    if matches { "match" } else { "no-match" }
+}
+
+#[test]
+fn conformance_cases_come_out_as_they_say() {
+    let Ok(folder) = std::env::var("TRAILWARDEN_CONFORMANCE") else {
+        println!("not run: TRAILWARDEN_CONFORMANCE names no folder with filter-patterns.jsonl");
+        return;
+    };
+    let path = std::path::Path::new(&folder).join("filter-patterns.jsonl");
+    let text = std::fs::read_to_string(path).expect("the cases are readable");
+    let cases: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a case"))
+        .collect();
+    let differ = |case: &&Value| case["expect"] != outcome(case);
+    let differing: Vec<_> = cases.iter().filter(differ).map(|case| &case["id"]).collect();
+    assert!(differing.is_empty(), "{} of {} differ: {differing:?}", differing.len(), cases.len());
+    assert!(!cases.is_empty());
+    println!("{} cases", cases.len());
+}
