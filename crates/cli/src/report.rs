@@ -129,6 +129,8 @@ pub struct EventRow {
     pub region: Option<String>,
     /// `errorCode`
     pub error_code: Option<String>,
+    /// Did the call fail, by its error or its answer?
+    pub failed: bool,
     /// What it was done to.
     pub target: Option<String>,
     /// Path of the log file.

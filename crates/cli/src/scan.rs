@@ -162,8 +162,9 @@ fn keep(filter: &MetricFilter, matching: &Match<'_>, origin: &Origin) -> Option<
         let context = EvidenceContext {
             time: matching.time,
             time_from_key: matching.time_from_key,
-            account: matching.account.to_owned(),
-            location: origin.location.clone(),
+            account: matching.account,
+            region: None,
+            location: &origin.location,
             record_index: matching.record_index,
         };
         Evidence::of(matching.record, &context)
@@ -413,7 +414,7 @@ fn alarm_row(
     let group: BTreeMap<String, Option<String>> =
         selectors.iter().map(ToString::to_string).zip(group.iter().cloned()).collect();
     let condition = filter.alarm.as_ref().map(|alarm| alarm.definition.to_string()).unwrap_or_default();
-    let subject = StorySubject { title: &filter.title, severity: filter.severity.name(), condition: &condition };
+    let subject = StorySubject { title: &filter.title, severity: filter.severity.name(), threshold: None };
     AlarmRow {
         filter: filter.name.clone(),
         title: filter.title.clone(),
@@ -446,6 +447,7 @@ fn event_row(evidence: &Evidence) -> EventRow {
         account,
         region,
         error_code: evidence.error_code.clone(),
+        failed: evidence.outcome != notification::Outcome::Succeeded,
         target: evidence.target.clone(),
         location: evidence.location.clone(),
         record_index: evidence.record_index,

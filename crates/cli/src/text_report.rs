@@ -92,7 +92,7 @@ fn span(first: &str, last: &str) -> String {
 }
 
 fn write_events(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
-    let rows: Vec<[String; 6]> = alarm.events.iter().map(event_cells).collect();
+    let rows: Vec<[String; 7]> = alarm.events.iter().map(event_cells).collect();
     for row in aligned(&rows) {
         writeln!(text, "    {row}")?;
     }
@@ -112,24 +112,28 @@ fn write_events(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
     Ok(())
 }
 
-fn event_cells(event: &EventRow) -> [String; 6] {
-    let name = match &event.error_code {
-        Some(code) => format!("{} ({code})", event.event_name),
-        None => event.event_name.clone(),
+fn event_cells(event: &EventRow) -> [String; 7] {
+    let name = match (&event.error_code, event.failed) {
+        (Some(code), _) => format!("{} ({code})", event.event_name),
+        (None, true) => format!("{} (failed)", event.event_name),
+        (None, false) => event.event_name.clone(),
     };
-    let cell = |text: &str| cut(&printable(text), 44);
+    let cell = |text: &str, most| cut(&printable(text), most);
+    let optional = |text: &Option<String>, most| cell(text.as_deref().unwrap_or("-"), most);
     [
         time_of_day(event),
-        cell(&name),
-        cell(&event.actor),
-        cell(event.source_ip.as_deref().unwrap_or("-")),
-        cell(event.region.as_deref().unwrap_or("-")),
-        cell(event.event_id.as_deref().unwrap_or("-")),
+        cell(&name, 44),
+        cell(&event.actor, 36),
+        optional(&event.source_ip, 36),
+        optional(&event.region, 16),
+        optional(&event.target, 36),
+        optional(&event.event_id, 36),
     ]
 }
 
 fn time_of_day(event: &EventRow) -> String {
-    cloudtrail::parse_time(&event.event_time).map_or_else(|| event.event_time.clone(), |seconds| time::formatted(seconds, "%m-%d %H:%M:%S"))
+    cloudtrail::parse_time(&event.event_time)
+        .map_or_else(|| event.event_time.clone(), |seconds| time::formatted(seconds, "%m-%d %H:%M:%S"))
 }
 
 fn write_filters(text: &mut String, filters: &[MetricFilterRow]) -> std::fmt::Result {

@@ -155,22 +155,15 @@ impl Actor {
         }
     }
 
-    /// Does the absence of MFA say something about this actor? Not for services, the roles they
-    /// use and Identity Center's roles, whose users show their MFA elsewhere.
+    /// Does the answer to MFA say something about this actor? That a role was used without MFA does
+    /// not: `mfaAuthenticated` is `false` for services and for people who showed their MFA to an
+    /// identity provider.
     pub fn mfa_is_telling(&self) -> bool {
-        let session_of_a_person = || {
-            let role = self.name.as_deref().unwrap_or_default();
-            let session = self.session_name.as_deref().unwrap_or_default();
-            permission_set(role).is_none()
-                && !self.is_service_linked()
-                && !session.starts_with("i-")
-                && self.invoked_by.is_none()
-        };
-        match self.kind {
-            ActorKind::Root | ActorKind::IamUser | ActorKind::FederatedUser => true,
-            ActorKind::AssumedRole => self.mfa == Some(true) || session_of_a_person(),
-            _ => self.mfa == Some(true),
-        }
+        let has_own_mfa = matches!(
+            self.kind,
+            ActorKind::Root | ActorKind::IamUser | ActorKind::FederatedUser
+        );
+        has_own_mfa && !self.name_is_hidden || self.mfa == Some(true)
     }
 
     fn of_identity(identity: Object<'_>) -> Actor {
@@ -712,7 +705,7 @@ mod tests {
         assert_names(
             &role,
             "DeployRole/ci-runner",
-            "DeployRole/ci-runner (no MFA, source identity alice@example.com)",
+            "DeployRole/ci-runner (source identity alice@example.com)",
         );
     }
 
@@ -749,18 +742,27 @@ mod tests {
     }
 
     #[test]
-    fn missing_mfa_is_not_held_against_services() {
-        let session = r#""sessionContext":{"attributes":{"mfaAuthenticated":"false"}}"#;
-        for arn_end in [
-            "AWSServiceRoleForRDS/SLRManagement",
-            "web/i-0123456789abcdef0",
-        ] {
-            let role = identity(&format!(
-                r#"{{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/{arn_end}",{session}}}"#
-            ));
-            assert_eq!(role.mfa, Some(false));
-            assert!(!role.describe().contains("MFA"), "{}", role.describe());
-        }
+    fn of_a_role_only_the_presence_of_mfa_is_told() {
+        let role = |mfa: &str| {
+            identity(&format!(
+                r#"{{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/R/s",
+                    "sessionContext":{{"attributes":{{"mfaAuthenticated":"{mfa}"}}}}}}"#
+            ))
+        };
+        assert_eq!(role("false").mfa, Some(false));
+        assert_eq!(role("false").describe(), "R/s");
+        assert_eq!(role("true").describe(), "R/s (MFA)");
+    }
+
+    #[test]
+    fn a_service_linked_role_is_told() {
+        let role = identity(
+            r#"{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForRDS/SLRManagement"}"#,
+        );
+        assert_eq!(
+            role.describe(),
+            "AWSServiceRoleForRDS/SLRManagement (service-linked role)"
+        );
     }
 
     #[test]

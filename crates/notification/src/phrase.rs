@@ -19,7 +19,7 @@ pub(crate) struct Phrase {
     /// What was tried: `stop`.
     pub(crate) to_do: &'static str,
     /// The rest of the phrase with `{target}` and `{detail}`; what stands in brackets is left out
-    /// where there is no detail.
+    /// where the part in it is not known.
     rest: &'static str,
     targets: &'static [Place],
     detail: Detail,
@@ -31,7 +31,7 @@ enum Detail {
     None,
     /// Names on one of these paths, with the noun they go by.
     Named(&'static str, &'static [&'static str]),
-    /// What this function says, counted as this noun where it says nothing.
+    /// What this function says, with the noun it goes by.
     Told(&'static str, fn(Request<'_>) -> Option<String>),
 }
 
@@ -66,27 +66,31 @@ impl Phrase {
     /// The noun details go by; empty if they stand alone.
     pub(crate) fn detail_noun(&self) -> &'static str {
         match self.detail {
-            Detail::Named(noun, _) => noun,
-            _ => "",
+            Detail::Named(noun, _) | Detail::Told(noun, _) => noun,
+            Detail::None => "",
         }
     }
 
     /// The rest of the phrase with target and detail put in.
     pub(crate) fn rest(&self, target: Option<&str>, detail: Option<&str>) -> String {
+        let is_known = |part: &str| match part.contains("{target}") {
+            true => target.is_some(),
+            false => detail.is_some(),
+        };
         let some_target = || self.targets.first().map(|(noun, _)| with_article(noun));
-        let target = target.map(String::from).or_else(some_target);
+        let shown_target = target.map(String::from).or_else(some_target);
         let some_detail = match self.detail {
             Detail::Named(noun, _) | Detail::Told(noun, _) => with_article(noun),
             Detail::None => String::new(),
         };
         let mut rest = String::new();
         for (index, part) in self.rest.split(['[', ']']).enumerate() {
-            if index % 2 == 1 && detail.is_none() {
+            if index % 2 == 1 && !is_known(part) {
                 continue;
             }
             for piece in part.split('{') {
                 if let Some(literal) = piece.strip_prefix("target}") {
-                    rest.push_str(target.as_deref().unwrap_or_default());
+                    rest.push_str(shown_target.as_deref().unwrap_or_default());
                     rest.push_str(literal);
                 } else if let Some(literal) = piece.strip_prefix("detail}") {
                     rest.push_str(detail.unwrap_or(&some_detail));
@@ -244,7 +248,6 @@ const FLOW_LOG: &[Place] = &[
     ("flow log", "DeleteFlowLogsRequest.FlowLogId.content"),
 ];
 const DETECTOR: &[Place] = &[("GuardDuty detector", "detectorId")];
-const SWITCHED_ROLE: &[Place] = &[("role", "roleName")];
 
 const MANAGED: Detail = Detail::Named("policy", &["policyArn"]);
 const INLINE: Detail = Detail::Told("inline policy", detail::inline_policy);
@@ -252,7 +255,7 @@ const INLINE_NAME: Detail = Detail::Named("inline policy", &["policyName"]);
 const INBOUND: Detail = Detail::Told("", detail::inbound_rules);
 const OUTBOUND: Detail = Detail::Told("", detail::outbound_rules);
 const IN_VPC: Detail = Detail::Named("VPC", &["vpcId"]);
-const ACL_ENTRY: Detail = Detail::Told("entry", detail::acl_entry);
+const ACL_ENTRY: Detail = Detail::Told("", detail::acl_entry);
 const A_ROUTE: Detail = Detail::Told("", detail::route);
 const LET_IN: Detail = Detail::Told("", detail::let_in);
 const SHARED: Detail = Detail::Told("", detail::shared_with);
@@ -283,7 +286,7 @@ const fn phrase(
 static PHRASES: &[Phrase] = &[
     // Signing in.
     phrase("signin", "ConsoleLogin", "signed", "sign", "in to the console", NOTHING, Detail::None),
-    phrase("signin", "SwitchRole", "switched", "switch", "to {target} in the console", SWITCHED_ROLE, Detail::None),
+    phrase("signin", "SwitchRole", "switched", "switch", "role in the console", NOTHING, Detail::None),
     phrase("signin", "CheckMfa", "passed", "pass", "the MFA check of a console sign-in", NOTHING, Detail::None),
     phrase("signin", "PasswordUpdated", "changed", "change", "the password of the root user", NOTHING, Detail::None),
     phrase("signin", "PasswordRecoveryRequested", "asked", "ask", "for a new password of the root user", NOTHING, Detail::None),
@@ -323,8 +326,8 @@ static PHRASES: &[Phrase] = &[
     phrase("iam", "DeleteUser", "deleted", "delete", "{target}", USER, Detail::None),
     phrase("iam", "CreateRole", "created", "create", "{target}[, to be assumed by {detail}]", ROLE, LET_IN),
     phrase("iam", "DeleteRole", "deleted", "delete", "{target}", ROLE, Detail::None),
-    phrase("iam", "UpdateAssumeRolePolicy", "changed", "change", "who may assume {target}[ (now {detail})]", ROLE, LET_IN),
-    phrase("iam", "CreateAccessKey", "created", "create", "an access key for {target}", KEY_OWNER, Detail::None),
+    phrase("iam", "UpdateAssumeRolePolicy", "changed", "change", "who may assume {target}[ (to {detail})]", ROLE, LET_IN),
+    phrase("iam", "CreateAccessKey", "created", "create", "an access key[ for {target}]", KEY_OWNER, Detail::None),
     phrase("iam", "DeleteAccessKey", "deleted", "delete", "an access key of {target}", USER, Detail::None),
     phrase("iam", "UpdateAccessKey", "changed", "change", "an access key of {target}", USER, Detail::None),
     phrase("iam", "CreateLoginProfile", "created", "create", "a console password for {target}", USER, Detail::None),
@@ -341,9 +344,9 @@ static PHRASES: &[Phrase] = &[
     phrase("sts", "AssumeRoleWithWebIdentity", "assumed", "assume", "{target}", ASSUMED_ROLE, Detail::None),
 
     // Security groups.
-    phrase("ec2", "AuthorizeSecurityGroupIngress", "opened", "open", "{target}[ to {detail}]", SECURITY_GROUP, INBOUND),
+    phrase("ec2", "AuthorizeSecurityGroupIngress", "opened", "open", "{target}[ ({detail})]", SECURITY_GROUP, INBOUND),
     phrase("ec2", "AuthorizeSecurityGroupEgress", "allowed", "allow", "outbound traffic of {target}[ ({detail})]", SECURITY_GROUP, OUTBOUND),
-    phrase("ec2", "RevokeSecurityGroupIngress", "closed", "close", "{target}[ to {detail}]", SECURITY_GROUP, INBOUND),
+    phrase("ec2", "RevokeSecurityGroupIngress", "closed", "close", "{target}[ ({detail})]", SECURITY_GROUP, INBOUND),
     phrase("ec2", "RevokeSecurityGroupEgress", "revoked", "revoke", "outbound traffic of {target}[ ({detail})]", SECURITY_GROUP, OUTBOUND),
     phrase("ec2", "ModifySecurityGroupRules", "changed", "change", "the rules of {target}[ ({detail})]", SECURITY_GROUP, Detail::Told("", detail::modified_rules)),
     phrase("ec2", "CreateSecurityGroup", "created", "create", "{target}[ in {detail}]", NEW_SECURITY_GROUP, IN_VPC),
@@ -351,10 +354,10 @@ static PHRASES: &[Phrase] = &[
 
     // Network ACLs.
     phrase("ec2", "CreateNetworkAcl", "created", "create", "{target}[ in {detail}]", NETWORK_ACL, IN_VPC),
-    phrase("ec2", "CreateNetworkAclEntry", "added", "add", "{detail} to {target}", NETWORK_ACL, ACL_ENTRY),
+    phrase("ec2", "CreateNetworkAclEntry", "added", "add", "an entry to {target}[ ({detail})]", NETWORK_ACL, ACL_ENTRY),
     phrase("ec2", "DeleteNetworkAcl", "deleted", "delete", "{target}", NETWORK_ACL, Detail::None),
-    phrase("ec2", "DeleteNetworkAclEntry", "deleted", "delete", "{detail} of {target}", NETWORK_ACL, ACL_ENTRY),
-    phrase("ec2", "ReplaceNetworkAclEntry", "replaced", "replace", "an entry of {target}[ by {detail}]", NETWORK_ACL, ACL_ENTRY),
+    phrase("ec2", "DeleteNetworkAclEntry", "deleted", "delete", "an entry of {target}[ ({detail})]", NETWORK_ACL, ACL_ENTRY),
+    phrase("ec2", "ReplaceNetworkAclEntry", "replaced", "replace", "an entry of {target}[ ({detail})]", NETWORK_ACL, ACL_ENTRY),
     phrase("ec2", "ReplaceNetworkAclAssociation", "put", "put", "a subnet under {target}", NETWORK_ACL, Detail::None),
 
     // Gateways.
@@ -449,9 +452,9 @@ static PHRASES: &[Phrase] = &[
     phrase("ec2", "RebootInstances", "rebooted", "reboot", "{target}", INSTANCES, Detail::None),
     phrase("ec2", "TerminateInstances", "terminated", "terminate", "{target}", INSTANCES, Detail::None),
     phrase("ec2", "GetPasswordData", "read", "read", "the Windows password of {target}", ONE_INSTANCE, Detail::None),
-    phrase("ec2", "ModifyImageAttribute", "changed", "change", "who may use {target}[ (now also {detail})]", IMAGE, SHARED),
-    phrase("ec2", "ModifySnapshotAttribute", "changed", "change", "who may use {target}[ (now also {detail})]", SNAPSHOT, SHARED),
-    phrase("rds", "ModifyDBSnapshotAttribute", "changed", "change", "who may use {target}[ (now also {detail})]", SNAPSHOT, SHARED),
+    phrase("ec2", "ModifyImageAttribute", "changed", "change", "who may use {target}[ (adding {detail})]", IMAGE, SHARED),
+    phrase("ec2", "ModifySnapshotAttribute", "changed", "change", "who may use {target}[ (adding {detail})]", SNAPSHOT, SHARED),
+    phrase("rds", "ModifyDBSnapshotAttribute", "changed", "change", "who may use {target}[ (adding {detail})]", SNAPSHOT, SHARED),
     phrase("ssm", "StartSession", "started", "start", "a session on {target}", SESSION_TARGET, Detail::None),
     phrase("ssm", "SendCommand", "sent", "send", "a command[ ({detail})] to {target}", SESSION_TARGET, Detail::Named("", &["documentName"])),
 

@@ -102,12 +102,17 @@ pub fn subject_line(events: &[&Evidence], total: usize, subject: &StorySubject<'
         actor => ascii(&actor),
     };
     // The title is what the reader knows; a long name gives way first, but not below 24 characters.
-    let fixed = severity.len() + format!(": {count} by ").len() + account.len();
+    let fixed = severity.len() + format!(": {count}, some by ").len() + account.len();
     let room = SUBJECT_CHARACTERS.saturating_sub(fixed);
     let for_actor = room.saturating_sub(title.len()).max(24);
-    let actor = cut(&actor, for_actor);
+    let actor = match actor.rsplit_once('/') {
+        // Of a role's session the name of the session says more.
+        Some((_, session)) if actor.len() > for_actor => cut(session, for_actor),
+        _ => cut(&actor, for_actor),
+    };
     let by = match actor.as_str() {
         "" => String::new(),
+        actor if total > events.len() => format!(", some by {actor}"),
         actor => format!(" by {actor}"),
     };
     let title = cut(&title, room.saturating_sub(actor.len()).max(10));
@@ -263,7 +268,8 @@ fn deeds(events: &[&Evidence]) -> String {
     }
 }
 
-/// `was denied 37 calls (s3:GetObject 21, iam:ListUsers 9, 7 others)`.
+/// `was denied 37 calls (s3:GetObject 21, iam:ListUsers 9, 7 others)`,
+/// `made 3 calls (s3:GetObject 2, iam:ListUsers 1; 1 denied)`.
 fn many_calls(events: &[&Evidence], several: bool) -> String {
     let labels: Vec<String> = events.iter().map(|event| label(event)).collect();
     let ranked = Counts::of(labels.iter().map(String::as_str)).ranked();
@@ -288,17 +294,31 @@ fn many_calls(events: &[&Evidence], several: bool) -> String {
             .filter(|event| event.outcome == outcome)
             .count()
     };
-    let did = match (with(Outcome::Denied), with(Outcome::Failed)) {
-        (denied, 0) if denied == count => format!("{} denied {count} calls", was(several)),
-        (0, failed) if failed == count => format!("failed in {count} calls"),
-        (0, 0) => format!("made {count} calls"),
-        (denied, 0) => format!("made {count} calls, {denied} of them denied"),
-        (0, failed) => format!("made {count} calls, {failed} of them failed"),
-        (denied, failed) => {
-            format!("made {count} calls, {denied} of them denied and {failed} failed")
-        }
+    let (denied, failed) = (with(Outcome::Denied), with(Outcome::Failed));
+    let did = match (denied == count, failed == count) {
+        (true, _) => format!("{} denied", was(several)),
+        (_, true) => "failed in".into(),
+        _ => "made".into(),
     };
-    format!("{did} ({})", top.join(", "))
+    let some = |of_them: usize, what| {
+        (of_them > 0 && of_them < count).then(|| format!("{of_them} {what}"))
+    };
+    let outcomes: Vec<String> = [some(denied, "denied"), some(failed, "failed")]
+        .into_iter()
+        .flatten()
+        .collect();
+    let (calls, names) = match ranked.as_slice() {
+        [(only, _)] => (format!("calls of {only}"), String::new()),
+        _ => ("calls".into(), top.join(", ")),
+    };
+    let notes: Vec<String> = [names, outcomes.join(", ")]
+        .into_iter()
+        .filter(|note| !note.is_empty())
+        .collect();
+    match notes.is_empty() {
+        true => format!("{did} {count} {calls}"),
+        false => format!("{did} {count} {calls} ({})", notes.join("; ")),
+    }
 }
 
 fn was(several: bool) -> &'static str {
@@ -342,13 +362,7 @@ impl Deed<'_> {
             _ => Some(format!("{} {}", plural(noun), details.listed())),
         };
         let rest = phrase.rest(target.as_deref(), detail.as_deref());
-        // Three events on three targets are told by naming the targets.
-        let is_counted = self.events.len() <= targets.len().max(details.len());
-        let count = if is_counted {
-            String::new()
-        } else {
-            times(self.events.len())
-        };
+        let count = self.times(targets.len().max(details.len()));
         let (done, to_do) = (phrase.done, phrase.to_do);
         match self.outcome {
             Outcome::Succeeded => format!("{done} {rest}{}{count}", self.with_mfa()),
@@ -393,7 +407,7 @@ impl Deed<'_> {
         };
         let targets = self.texts(|event| event.target.as_deref());
         let on = some(together(&targets, any_target_nouns())).map(|target| format!(" on {target}"));
-        let (on, count) = (on.unwrap_or_default(), times(self.events.len()));
+        let (on, count) = (on.unwrap_or_default(), self.times(targets.len()));
         match (self.kind(), self.outcome) {
             (EventKind::ServiceEvent, Outcome::Succeeded) => format!("reported {label}{on}{count}"),
             (_, Outcome::Succeeded) => format!("called {label}{on}{count}"),
@@ -420,6 +434,14 @@ impl Deed<'_> {
             seen.push_str(&printable(part, PART_CHARACTERS));
         }
         seen
+    }
+
+    /// How often; nothing where naming so many different things says it.
+    fn times(&self, named: usize) -> String {
+        match self.events.len() {
+            count if count <= named => String::new(),
+            count => times(count),
+        }
     }
 
     fn codes(&self) -> String {
@@ -465,6 +487,7 @@ fn sources(events: &[&Evidence]) -> String {
             None => {}
             Some(source) if !is_service(source) => addresses.push(source),
             Some(service) if event.actor_detail.contains(service) => {}
+            Some("AWS Internal") => addresses.push("inside AWS"),
             Some(service) => services.push(service),
         }
     }
