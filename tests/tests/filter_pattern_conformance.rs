@@ -4,6 +4,8 @@
 //! `pattern`, `event` (a JSON string is a raw message) and `expect`: `match`, `no-match` or
 //! `invalid-pattern`.
 
+#![expect(clippy::expect_used, reason = "a test may fail by panicking")]
+
 use filter_pattern::{PatternSet, compile};
 use raw_json::Object;
 use serde_json::Value;
@@ -19,7 +21,12 @@ fn outcome(case: &Value) -> &'static str {
             let record = Object::parse(message.as_bytes()).expect("an object");
             let set = PatternSet::new([&pattern]);
             let together = set.matches(record, &mut set.scratch()) == [0];
-            assert_eq!(together, pattern.matches(message.as_bytes()), "{}", case["id"]);
+            assert_eq!(
+                together,
+                pattern.matches(message.as_bytes()),
+                "{}",
+                case["id"]
+            );
             together
         }
     };
@@ -39,8 +46,17 @@ fn conformance_cases_come_out_as_they_say() {
         .map(|line| serde_json::from_str(line).expect("a case"))
         .collect();
     let differ = |case: &&Value| case["expect"] != outcome(case);
-    let differing: Vec<_> = cases.iter().filter(differ).map(|case| &case["id"]).collect();
-    assert!(differing.is_empty(), "{} of {} differ: {differing:?}", differing.len(), cases.len());
+    let differing: Vec<_> = cases
+        .iter()
+        .filter(differ)
+        .map(|case| &case["id"])
+        .collect();
+    assert!(
+        differing.is_empty(),
+        "{} of {} differ: {differing:?}",
+        differing.len(),
+        cases.len()
+    );
     assert!(!cases.is_empty());
     println!("{} cases", cases.len());
 }

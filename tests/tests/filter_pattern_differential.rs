@@ -3,6 +3,12 @@
 //! The second one is naive on purpose: a recursive tree of its own, over `serde_json` values, written
 //! from the rules (`docs/filter-patterns.md`, sections 3 and 4) and not from the crate.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use filter_pattern::{Pattern, PatternSet, compile};
 use proptest::prelude::*;
 use raw_json::Object;
@@ -74,10 +80,14 @@ mod naive {
                 }
             }
             (Hop::EveryKey, Value::Object(members)) => {
-                members.values().for_each(|member| follow(rest, member, found));
+                members
+                    .values()
+                    .for_each(|member| follow(rest, member, found));
             }
             (Hop::EveryIndex, Value::Array(elements)) => {
-                elements.iter().for_each(|element| follow(rest, element, found));
+                elements
+                    .iter()
+                    .for_each(|element| follow(rest, element, found));
             }
             _ => {}
         }
@@ -236,8 +246,12 @@ fn hops() -> impl Strategy<Value = Vec<Hop>> {
 }
 
 fn question() -> impl Strategy<Value = Question> {
-    let quoted = ["", "x", "X", "12", "12.0", "x*", "*x", "*", "a*b*", "true", "null", "12*", "-1"];
-    let bare = ["x", "12", "12.0", "1.2e1", "+12", "*", "1*", "true", "NULL", "-1", "0", "-0", "a*b"];
+    let quoted = [
+        "", "x", "X", "12", "12.0", "x*", "*x", "*", "a*b*", "true", "null", "12*", "-1",
+    ];
+    let bare = [
+        "x", "12", "12.0", "1.2e1", "+12", "*", "1*", "true", "NULL", "-1", "0", "-0", "a*b",
+    ];
     let regex = ["^x", "x$", "1|b", "^[0-9.]+$", "a.b", "^$"];
     let right = || {
         prop_oneof![
@@ -270,11 +284,36 @@ fn formula() -> impl Strategy<Value = Formula> {
 
 fn event() -> impl Strategy<Value = (Vec<(&'static str, Written)>, &'static str)> {
     let scalars = [
-        "null", "true", "false", "0", "-1", "12", "12.0", "12.5", "13", r#""""#, r#""x""#,
-        r#""X""#, r#""12""#, r#""12.0""#, r#""true""#, r#""null""#, r#""a-b-""#, r#""a\nb""#,
-        r#""\u0078""#, r#""1.2e1""#, r#""x12""#,
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "12",
+        "12.0",
+        "12.5",
+        "13",
+        r#""""#,
+        r#""x""#,
+        r#""X""#,
+        r#""12""#,
+        r#""12.0""#,
+        r#""true""#,
+        r#""null""#,
+        r#""a-b-""#,
+        r#""a\nb""#,
+        r#""\u0078""#,
+        r#""1.2e1""#,
+        r#""x12""#,
     ];
-    let names = [r#""a""#, r#""b""#, r#""c""#, r#""x.y""#, r#""\u0061""#, r#""d""#];
+    let names = [
+        r#""a""#,
+        r#""b""#,
+        r#""c""#,
+        r#""x.y""#,
+        r#""\u0061""#,
+        r#""d""#,
+    ];
     let scalar = prop::sample::select(scalars.to_vec()).prop_map(Written::Scalar);
     let name = prop::sample::select(names.to_vec());
     let value = scalar.prop_recursive(3, 24, 4, {
@@ -300,7 +339,10 @@ fn compiled(formula: &Formula) -> Option<Pattern> {
         Ok(pattern) => Some(pattern),
         Err(error) => {
             let message = error.message();
-            assert!(message.starts_with("too many") || message.ends_with("too long"), "{text}: {error}");
+            assert!(
+                message.starts_with("too many") || message.ends_with("too long"),
+                "{text}: {error}"
+            );
             None
         }
     }

@@ -1,5 +1,11 @@
 //! What holds for every pattern and every message.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use std::time::{Duration, Instant};
 
 use filter_pattern::{MetricValue, Pattern, PatternSet, Selector, compile};
@@ -10,11 +16,54 @@ use raw_json::Object;
 /// must where the text before ends in a space.
 const TOKENS: &[&[&str]] = &[
     &["{", "$.a", "=", "1", "}"],
-    &["{", "(", "$.a", "=", "\"x }\"", ")", "&&", "(", "$['b.c'][0].*", "!=", "y*", ")", "}"],
-    &["{", "$.a ", "IS ", "NULL", "||", "$.b ", "NOT ", "EXISTS", "||", "$.c", ">=", "-1.5e3", "}"],
-    &["{", "(", "(", "$.a", "=", "%^x{2}%", ")", "||", "$.l[*].k", "=", "*", ")", "&&", "$.d", "<", "+.5", "}"],
-    &["{", "$.*", "=", "\"a\\\"b\\\\\"", "||", "$.a", "=", "x", "&&", "(", "$.a", "=", "y", "&&", "$.b", "=", "z", ")", "}"],
-    &["[", "a", ",", "b", "=", "4*", "&&", "b", "!=", "\"40 4\"", "||", "b", ">", "1e3", ",", "...", ",", "c", "]"],
+    &[
+        "{",
+        "(",
+        "$.a",
+        "=",
+        "\"x }\"",
+        ")",
+        "&&",
+        "(",
+        "$['b.c'][0].*",
+        "!=",
+        "y*",
+        ")",
+        "}",
+    ],
+    &[
+        "{", "$.a ", "IS ", "NULL", "||", "$.b ", "NOT ", "EXISTS", "||", "$.c", ">=", "-1.5e3",
+        "}",
+    ],
+    &[
+        "{", "(", "(", "$.a", "=", "%^x{2}%", ")", "||", "$.l[*].k", "=", "*", ")", "&&", "$.d",
+        "<", "+.5", "}",
+    ],
+    &[
+        "{",
+        "$.*",
+        "=",
+        "\"a\\\"b\\\\\"",
+        "||",
+        "$.a",
+        "=",
+        "x",
+        "&&",
+        "(",
+        "$.a",
+        "=",
+        "y",
+        "&&",
+        "$.b",
+        "=",
+        "z",
+        ")",
+        "}",
+    ],
+    &[
+        "[", "a", ",", "b", "=", "4*", "&&", "b", "!=", "\"40 4\"", "||", "b", ">", "1e3", ",",
+        "...", ",", "c", "]",
+    ],
     &["[", "...", ",", ",", "x", "=", "%[a-c]+%", "]"],
     &["ERROR ", "\"a b\" ", "-", "DEBUG ", "?x"],
     &["?a ", "?\"b\\\"c\""],
@@ -30,7 +79,11 @@ const MESSAGES: &[&str] = &[
 ];
 
 fn joined(tokens: &[&str], spaces: &[String]) -> String {
-    let gap = |place: usize| spaces.get(place % spaces.len().max(1)).map_or("", String::as_str);
+    let gap = |place: usize| {
+        spaces
+            .get(place % spaces.len().max(1))
+            .map_or("", String::as_str)
+    };
     let mut text = String::from(gap(0));
     for (place, token) in tokens.iter().enumerate() {
         text.push_str(token);
@@ -46,7 +99,11 @@ fn tokens() -> impl Strategy<Value = &'static [&'static str]> {
 /// A text with some characters dropped, doubled, swapped for others, or cut off.
 fn mutated(texts: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let edit = (any::<prop::sample::Index>(), 0..4u8, prop::char::any());
-    let symbols = prop::sample::select("{}[]()\"'%$.*=!<>&|,\\-+?: \n\té0aI".chars().collect::<Vec<_>>());
+    let symbols = prop::sample::select(
+        "{}[]()\"'%$.*=!<>&|,\\-+?: \n\té0aI"
+            .chars()
+            .collect::<Vec<_>>(),
+    );
     let edits = prop::collection::vec((edit, symbols, any::<bool>()), 1..4);
     (texts, edits).prop_map(|(text, edits)| {
         let mut characters: Vec<char> = text.chars().collect();
@@ -75,7 +132,11 @@ fn valid_text() -> impl Strategy<Value = String> {
 fn use_up(text: &str) {
     match compile(text) {
         Ok(pattern) => {
-            assert_eq!(compile(&pattern.to_string()).as_ref(), Ok(&pattern), "{text}");
+            assert_eq!(
+                compile(&pattern.to_string()).as_ref(),
+                Ok(&pattern),
+                "{text}"
+            );
             for warning in pattern.warnings() {
                 assert!(text.get(warning.span()).is_some(), "{text}");
             }
@@ -86,7 +147,10 @@ fn use_up(text: &str) {
         Err(error) => {
             let pointed_at = text.get(error.span());
             assert!(pointed_at.is_some(), "{text} {error:?}");
-            assert!(!error.expected().is_empty() && !error.found().is_empty(), "{text}");
+            assert!(
+                !error.expected().is_empty() && !error.found().is_empty(),
+                "{text}"
+            );
         }
     }
     if let Ok(selector) = Selector::parse(text) {
@@ -105,15 +169,29 @@ fn ask(pattern: &Pattern, message: &[u8]) {
         assert_eq!(pattern.explain_record(record).matches(), alone, "{pattern}");
         let set = PatternSet::new([pattern]);
         let together = set.matches(record, &mut set.scratch()) == [0];
-        assert_eq!(together, alone, "{pattern} {}", String::from_utf8_lossy(message));
+        assert_eq!(
+            together,
+            alone,
+            "{pattern} {}",
+            String::from_utf8_lossy(message)
+        );
     }
 }
 
 fn all_patterns() -> Vec<Pattern> {
-    let extra = ["{ $.a.* = * }", "{ $.*.b NOT EXISTS }", "{ $.l[*] NOT EXISTS }", "{ $.e.a = a || $.e NOT EXISTS }", "{ $.b.c[1] < 1 }", ""];
+    let extra = [
+        "{ $.a.* = * }",
+        "{ $.*.b NOT EXISTS }",
+        "{ $.l[*] NOT EXISTS }",
+        "{ $.e.a = a || $.e NOT EXISTS }",
+        "{ $.b.c[1] < 1 }",
+        "",
+    ];
     let texts = TOKENS.iter().map(|tokens| joined(tokens, &[]));
     let texts = texts.chain(extra.map(str::to_owned));
-    texts.map(|text| compile(&text).expect("a pattern")).collect()
+    texts
+        .map(|text| compile(&text).expect("a pattern"))
+        .collect()
 }
 
 proptest! {
@@ -223,7 +301,11 @@ fn a_scratch_serves_any_set() {
         let record = Object::parse(message.as_bytes()).expect("an object");
         let fresh = large.matches(record, &mut large.scratch()).to_vec();
         assert_eq!(large.matches(record, &mut scratch), fresh);
-        let expected: &[usize] = if patterns[0].matches_record(record) { &[0] } else { &[] };
+        let expected: &[usize] = if patterns[0].matches_record(record) {
+            &[0]
+        } else {
+            &[]
+        };
         assert_eq!(small.matches(record, &mut scratch), expected);
     }
 }
@@ -231,27 +313,56 @@ fn a_scratch_serves_any_set() {
 #[test]
 fn the_longest_nesting_of_parentheses_is_read_and_dropped() {
     let depth = 509;
-    let deep = format!("{{{}$.a=1{}}}", "(".repeat(depth - 1), ")".repeat(depth - 1));
+    let deep = format!(
+        "{{{}$.a=1{}}}",
+        "(".repeat(depth - 1),
+        ")".repeat(depth - 1)
+    );
     use_up(&deep);
     assert!(compile(&deep).expect("balanced").matches(b"{\"a\":1}"));
-    for text in ["{".to_owned() + &"(".repeat(1023), "{".to_owned() + &"($.a=1||".repeat(127), "(".repeat(1024), "[".repeat(1024)] {
+    for text in [
+        "{".to_owned() + &"(".repeat(1023),
+        "{".to_owned() + &"($.a=1||".repeat(127),
+        "(".repeat(1024),
+        "[".repeat(1024),
+    ] {
         assert!(compile(&text).is_err());
     }
     let staircase = format!("{{{}$.a=2{}}}", "$.a=1||(".repeat(100), ")".repeat(100));
     use_up(&staircase);
-    let zigzag = format!("{{{}$.a=2{}}}", "$.a=1||($.a=3&&(".repeat(50), "))".repeat(50));
+    let zigzag = format!(
+        "{{{}$.a=2{}}}",
+        "$.a=1||($.a=3&&(".repeat(50),
+        "))".repeat(50)
+    );
     use_up(&zigzag);
 }
 
 #[test]
 fn events_of_any_depth_and_size_are_answered_fast() {
     let depth = 20_000;
-    let arrays = format!(r#"{{"a":{}1{},"z":1}}"#, "[".repeat(depth), "]".repeat(depth));
-    let objects = format!(r#"{{"a":{}1{},"z":1}}"#, r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let arrays = format!(
+        r#"{{"a":{}1{},"z":1}}"#,
+        "[".repeat(depth),
+        "]".repeat(depth)
+    );
+    let objects = format!(
+        r#"{{"a":{}1{},"z":1}}"#,
+        r#"{"a":"#.repeat(depth),
+        "}".repeat(depth)
+    );
     let long = format!(r#"{{"a":"{}","z":1}}"#, "ab".repeat(100_000));
     let many = format!(r#"{{"l":[{}],"z":1}}"#, r#"{"k":1},"#.repeat(20_000) + "1");
-    let twice = format!(r#"{{"b":{{{}"x":0}},"z":1}}"#, r#""a":{"a":1},"#.repeat(10_000));
-    let texts = ["{ $.z = 1 && ($.a = \"*ba*ab*c\" || $.l[*].k != 1 || $.b.*.a = 2 || $.z = 1) }", "{ $.a[0][0][0][*] = 1 || $.a.a.a.a.* = 1 || $.z = 1 }", "*", "%(%"];
+    let twice = format!(
+        r#"{{"b":{{{}"x":0}},"z":1}}"#,
+        r#""a":{"a":1},"#.repeat(10_000)
+    );
+    let texts = [
+        "{ $.z = 1 && ($.a = \"*ba*ab*c\" || $.l[*].k != 1 || $.b.*.a = 2 || $.z = 1) }",
+        "{ $.a[0][0][0][*] = 1 || $.a.a.a.a.* = 1 || $.z = 1 }",
+        "*",
+        "%(%",
+    ];
     let mut patterns: Vec<_> = texts.iter().filter_map(|text| compile(text).ok()).collect();
     assert_eq!(patterns.len(), 2);
     patterns.extend(all_patterns());
@@ -262,8 +373,16 @@ fn events_of_any_depth_and_size_are_answered_fast() {
         let matching = set.matches(record, &mut set.scratch()).to_vec();
         assert!(matching.starts_with(&[0, 1]));
         for (index, pattern) in patterns.iter().enumerate() {
-            assert_eq!(pattern.matches(event.as_bytes()), matching.contains(&index), "{pattern}");
+            assert_eq!(
+                pattern.matches(event.as_bytes()),
+                matching.contains(&index),
+                "{pattern}"
+            );
         }
     }
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        started.elapsed()
+    );
 }

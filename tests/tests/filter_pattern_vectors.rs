@@ -3,6 +3,8 @@
 //! Each file in `vectors/filter-pattern` is a list of vectors with `name`, `source`, `pattern`, and
 //! either `"invalid": true`, or `matches` and the `event` (a JSON object) or `message` (a raw text).
 
+#![expect(clippy::expect_used, reason = "a test may fail by panicking")]
+
 use std::path::Path;
 
 use filter_pattern::{Pattern, PatternSet, compile};
@@ -17,7 +19,11 @@ fn vectors() -> Vec<(String, Value)> {
         let path = entry.expect("a file").path();
         let text = std::fs::read_to_string(&path).expect("readable");
         let list: Vec<Value> = serde_json::from_str(&text).expect("a list of vectors");
-        let file = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let file = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         vectors.extend(list.into_iter().map(|vector| (file.clone(), vector)));
     }
     vectors
@@ -44,7 +50,9 @@ fn record_outcome(pattern: &Pattern, record: Object<'_>) -> Result<bool, String>
     let explained = pattern.explain_record(record).matches();
     match together == alone && explained == alone {
         true => Ok(alone),
-        false => Err(format!("alone: {alone}, in a set: {together}, explained: {explained}")),
+        false => Err(format!(
+            "alone: {alone}, in a set: {together}, explained: {explained}"
+        )),
     }
 }
 
@@ -69,7 +77,10 @@ fn check(vector: &Value) -> Result<(), String> {
     }
     match outcomes.iter().all(|outcome| *outcome == expected) {
         true => Ok(()),
-        false => Err(format!("matches: {outcomes:?}\n{}", pattern.explain(message.as_bytes()))),
+        false => Err(format!(
+            "matches: {outcomes:?}\n{}",
+            pattern.explain(message.as_bytes())
+        )),
     }
 }
 
@@ -80,16 +91,32 @@ fn every_vector_comes_out_as_it_says() {
         .iter()
         .filter_map(|(file, vector)| {
             let fault = check(vector).err()?;
-            Some(format!("{file}: {}: {}: {fault}", text(vector, "name"), text(vector, "pattern")))
+            Some(format!(
+                "{file}: {}: {}: {fault}",
+                text(vector, "name"),
+                text(vector, "pattern")
+            ))
         })
         .collect();
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-    assert!(vectors.len() >= 300, "only {} vectors were found", vectors.len());
+    assert!(
+        faults.is_empty(),
+        "{} faults:\n{}",
+        faults.len(),
+        faults.join("\n")
+    );
+    assert!(
+        vectors.len() >= 300,
+        "only {} vectors were found",
+        vectors.len()
+    );
 }
 
 #[test]
 fn every_valid_pattern_prints_to_an_equal_one() {
-    for (_, vector) in vectors().iter().filter(|(_, vector)| vector["invalid"] != true) {
+    for (_, vector) in vectors()
+        .iter()
+        .filter(|(_, vector)| vector["invalid"] != true)
+    {
         let pattern = compile(text(vector, "pattern")).expect("a pattern");
         let printed = pattern.to_string();
         assert_eq!(compile(&printed).as_ref(), Ok(&pattern), "{printed}");

@@ -166,79 +166,38 @@ impl Actor {
         has_own_mfa && !self.name_is_hidden || self.mfa == Some(true)
     }
 
-    fn of_identity(identity: Object<'_>) -> Actor {
-        let session = identity.get("sessionContext").and_then(Value::as_object);
-        let in_session = |names: &[&str]| session?.path(names).and_then(text);
-        let arn = member(identity, "arn");
-        let principal_id = member(identity, "principalId");
-        let invoked_by = member(identity, "invokedBy");
-        let parts = arn.as_deref().map(PrincipalArn::parse).unwrap_or_default();
-        let user_name = member(identity, "userName");
-        let issuer_name = in_session(&["sessionIssuer", "userName"]);
-        let issuer_type = in_session(&["sessionIssuer", "type"]);
-        let on_behalf_of = identity.path(&["onBehalfOf", "userId"]).and_then(text);
-        let account_id = member(identity, "accountId");
-        let anonymous = account_id.as_deref().is_some_and(is_anonymous);
-        let kind = match member(identity, "type") {
-            Some(name) if anonymous && name == "AWSAccount" => ActorKind::Anonymous,
-            Some(name) => ActorKind::of_type(name),
-            None => parts.kind(invoked_by.is_some()),
+    fn of_identity(object: Object<'_>) -> Actor {
+        let arn = member(object, "arn");
+        let principal_id = member(object, "principalId");
+        let identity = Identity {
+            object,
+            session: object.get("sessionContext").and_then(Value::as_object),
+            arn: arn.as_deref().map(PrincipalArn::parse).unwrap_or_default(),
+            principal_session: principal_id.as_deref().and_then(session_in_principal_id),
         };
-        let name_is_hidden = user_name.as_deref() == Some(HIDDEN);
-        let user_name = user_name.filter(|name| name != HIDDEN);
-        let session_of_principal = principal_id
-            .as_deref()
-            .and_then(|id| id.split_once(':'))
-            .map(|(_, session)| session)
-            .filter(|session| !session.is_empty());
-
-        let name = match kind {
-            ActorKind::Root => user_name.filter(|name| !name.eq_ignore_ascii_case("root")),
-            ActorKind::AssumedRole => issuer_name.or_else(|| parts.owned_name()).or(user_name),
-            ActorKind::FederatedUser => match issuer_type.as_deref() {
-                Some("Root") => Some(issuer_name.unwrap_or_else(|| "root".into())),
-                _ => issuer_name,
-            },
-            ActorKind::AwsService => invoked_by.clone(),
-            ActorKind::IdentityCenterUser => user_name.or_else(|| on_behalf_of.clone()),
-            ActorKind::AwsAccount | ActorKind::Anonymous => user_name,
-            _ => user_name.or_else(|| parts.owned_name()),
-        };
-        let session_name = match kind {
-            ActorKind::AssumedRole | ActorKind::AwsAccount => {
-                parts.session.or(session_of_principal).map(String::from)
-            }
-            ActorKind::FederatedUser => parts.name.or(session_of_principal).map(String::from),
-            _ => None,
-        };
+        let kind = identity.kind();
         Actor {
-            name,
-            name_is_hidden,
-            session_name,
-            source_identity: in_session(&["sourceIdentity"]),
-            account_id: account_id
-                .filter(|_| !anonymous)
-                .or_else(|| parts.account.map(String::from))
-                .or_else(|| in_session(&["sessionIssuer", "accountId"])),
-            principal_id,
-            access_key_id: member(identity, "accessKeyId"),
-            invoked_by,
-            invoked_by_delegate: identity
-                .path(&["invokedByDelegate", "accountId"])
-                .and_then(text),
-            identity_provider: member(identity, "identityProvider")
-                .or_else(|| in_session(&["webIdFederationData", "federatedProvider"])),
-            on_behalf_of,
+            name: identity.name(&kind),
+            name_is_hidden: identity.text("userName").as_deref() == Some(HIDDEN),
+            session_name: identity.session_name(&kind),
+            source_identity: identity.in_session(&["sourceIdentity"]),
+            account_id: identity.account_id(),
+            access_key_id: identity.text("accessKeyId"),
+            invoked_by: identity.text("invokedBy"),
+            invoked_by_delegate: identity.at(&["invokedByDelegate", "accountId"]),
+            identity_provider: identity
+                .text("identityProvider")
+                .or_else(|| identity.in_session(&["webIdFederationData", "federatedProvider"])),
+            on_behalf_of: identity.at(&["onBehalfOf", "userId"]),
             in_scope_of: ["sourceArn", "sourceAccount", "credentialsIssuedTo"]
                 .iter()
-                .find_map(|name| identity.path(&["inScopeOf", name]).and_then(text)),
-            issuer_arn: in_session(&["sessionIssuer", "arn"]),
-            assumed_root: session
-                .and_then(|session| session.get("assumedRoot"))
-                .and_then(truth)
-                .unwrap_or_default(),
+                .find_map(|name| identity.at(&["inScopeOf", name])),
+            issuer_arn: identity.in_session(&["sessionIssuer", "arn"]),
+            assumed_root: identity.is_assumed_root(),
             kind,
             arn,
+            principal_id,
+            // Both need more of the record than its identity.
             mfa: None,
             cross_account: None,
         }
@@ -249,7 +208,7 @@ impl Actor {
         let parts = text.as_deref().map(PrincipalArn::parse).unwrap_or_default();
         Actor {
             kind: parts.kind(false),
-            name: parts.owned_name().or_else(|| text.clone()),
+            name: parts.name.map(String::from).or_else(|| text.clone()),
             session_name: parts.session.map(String::from),
             account_id: parts.account.map(String::from),
             arn: text.clone().filter(|text| text.starts_with("arn:")),
@@ -455,6 +414,92 @@ fn visible(character: char) -> char {
     }
 }
 
+/// A `userIdentity` while it is read.
+struct Identity<'a> {
+    object: Object<'a>,
+    session: Option<Object<'a>>,
+    arn: PrincipalArn<'a>,
+    principal_session: Option<&'a str>,
+}
+
+impl Identity<'_> {
+    fn kind(&self) -> ActorKind {
+        match self.text("type") {
+            Some(name) if name == "AWSAccount" && self.is_anonymous() => ActorKind::Anonymous,
+            Some(name) => ActorKind::of_type(name),
+            None => self.arn.kind(self.text("invokedBy").is_some()),
+        }
+    }
+
+    fn name(&self, kind: &ActorKind) -> Option<String> {
+        let user_name = self.text("userName").filter(|name| name != HIDDEN);
+        let issuer = |member| self.in_session(&["sessionIssuer", member]);
+        let in_arn = || self.arn.name.map(String::from);
+        match kind {
+            // `root` itself is no account alias.
+            ActorKind::Root => user_name.filter(|name| !name.eq_ignore_ascii_case("root")),
+            ActorKind::AssumedRole => issuer("userName").or_else(in_arn).or(user_name),
+            ActorKind::FederatedUser => issuer("userName").or_else(|| {
+                let is_root = issuer("type").as_deref() == Some("Root");
+                is_root.then(|| "root".into())
+            }),
+            ActorKind::AwsService => self.text("invokedBy"),
+            ActorKind::IdentityCenterUser => {
+                user_name.or_else(|| self.at(&["onBehalfOf", "userId"]))
+            }
+            ActorKind::AwsAccount | ActorKind::Anonymous => user_name,
+            _ => user_name.or_else(in_arn),
+        }
+    }
+
+    fn session_name(&self, kind: &ActorKind) -> Option<String> {
+        let in_arn = match kind {
+            ActorKind::AssumedRole | ActorKind::AwsAccount => self.arn.session,
+            ActorKind::FederatedUser => self.arn.name,
+            _ => return None,
+        };
+        in_arn.or(self.principal_session).map(String::from)
+    }
+
+    fn account_id(&self) -> Option<String> {
+        self.text("accountId")
+            .filter(|_| !self.is_anonymous())
+            .or_else(|| self.arn.account.map(String::from))
+            .or_else(|| self.in_session(&["sessionIssuer", "accountId"]))
+    }
+
+    /// S3 writes this as the account of an unsigned request.
+    fn is_anonymous(&self) -> bool {
+        self.text("accountId").is_some_and(|account| {
+            account.eq_ignore_ascii_case("ANONYMOUS_PRINCIPAL")
+                || account.eq_ignore_ascii_case("anonymous")
+        })
+    }
+
+    fn is_assumed_root(&self) -> bool {
+        let written = self.session.and_then(|session| session.get("assumedRoot"));
+        written.and_then(truth).unwrap_or_default()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        member(self.object, name)
+    }
+
+    fn at(&self, path: &[&str]) -> Option<String> {
+        self.object.path(path).and_then(text)
+    }
+
+    fn in_session(&self, path: &[&str]) -> Option<String> {
+        self.session?.path(path).and_then(text)
+    }
+}
+
+/// The principal id of a session is `id of the role:name of the session`.
+fn session_in_principal_id(principal_id: &str) -> Option<&str> {
+    let (_, session) = principal_id.split_once(':')?;
+    (!session.is_empty()).then_some(session)
+}
+
 /// What the ARN of an identity says.
 #[derive(Default)]
 struct PrincipalArn<'a> {
@@ -488,10 +533,6 @@ impl<'a> PrincipalArn<'a> {
         }
     }
 
-    fn owned_name(&self) -> Option<String> {
-        self.name.map(String::from)
-    }
-
     /// The kind of an identity that does not say its type.
     fn kind(&self, is_invoked_by_service: bool) -> ActorKind {
         match self.resource_type {
@@ -514,12 +555,6 @@ fn permission_set(role: &str) -> Option<&str> {
         Some((set, suffix)) if suffix.len() == 16 => Some(set),
         _ => Some(rest),
     }
-}
-
-/// How S3 writes the account of an unsigned request.
-fn is_anonymous(account_id: &str) -> bool {
-    account_id.eq_ignore_ascii_case("ANONYMOUS_PRINCIPAL")
-        || account_id.eq_ignore_ascii_case("anonymous")
 }
 
 fn kind_without_identity(record: Object<'_>) -> ActorKind {

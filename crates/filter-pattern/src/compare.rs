@@ -74,7 +74,7 @@ impl Condition {
             Condition::Equal(operand) => operand.equals(selected) == Some(true),
             // Not the opposite of `=`: what is neither string nor number is neither equal nor
             // unequal (D02, D03, D04).
-            Condition::NotEqual(operand) => operand.equals(selected) != Some(true),
+            Condition::NotEqual(operand) => operand.equals(selected) == Some(false),
             Condition::Ordered(order, literal) => match selected {
                 Selected::Number(number) => order.holds(literal.ordering_of(number)),
                 _ => false, // a string that looks like a number too (D08)

@@ -261,3 +261,102 @@ impl Pattern {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        compile(text).expect(text)
+    }
+
+    #[test]
+    fn the_first_character_tells_the_language() {
+        for (text, language) in [
+            ("", Language::MatchAll),
+            (" \t\r\n", Language::MatchAll),
+            (" \" \" ", Language::MatchAll),
+            ("{ $.a = 1 }", Language::Json),
+            ("[a]", Language::SpaceDelimited),
+            ("%a%", Language::Regex),
+            ("\"  \"", Language::Terms),
+            ("-a", Language::Terms),
+        ] {
+            assert_eq!(pattern(text).language(), language, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_value_in_a_record_is_there_and_equal_to_nothing() {
+        let record = Object::from_extent(br#"{"a":nul,"b":}"#).expect("a record");
+        for field in ["a", "b"] {
+            for test in ["= *", "!= x", "< 1", "IS NULL", "IS TRUE", "NOT EXISTS"] {
+                let pattern = pattern(&format!("{{ $.{field} {test} }}"));
+                assert!(!pattern.matches_record(record), "{pattern}");
+                let set = crate::PatternSet::new([&pattern]);
+                assert!(
+                    set.matches(record, &mut set.scratch()).is_empty(),
+                    "{pattern}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn invalid_utf8_reads_as_the_replacement_character() {
+        assert!(pattern("{ $.a = \"x\u{fffd}\" }").matches(b"{\"a\":\"x\xff\"}"));
+        assert!(pattern("{ $.a = x* && $.b = 1 }").matches(b"{\"a\":\"x\xff\",\"b\":1}"));
+        assert!(pattern("\"x\u{fffd}y\"").matches(b"-x\xffy-"));
+        assert!(pattern("%x.y%").matches(b"x\xffy"));
+        assert!(pattern("[a, b = y]").matches(b"\xff y"));
+    }
+
+    #[test]
+    fn values_are_extracted_under_the_selectors_as_written() {
+        let json =
+            pattern("{ $['a'].b != 1 || $.a.b = 2 || $.l[*] = 3 || $.gone NOT EXISTS || $.o = x }");
+        let message = br#"{"a":{"b":"x"},"l":[null,3],"o":{ "k" : 1.0 }}"#;
+        let extracted = json.extract(message);
+        let expected = [
+            ("$['a'].b", "x"),
+            ("$.l[*]", "null"),
+            ("$.o", r#"{"k":1.0}"#),
+        ];
+        let expected = expected.map(|(selector, value)| (selector.to_owned(), value.to_owned()));
+        assert_eq!(extracted, expected);
+        assert!(json.extract(b"no JSON").is_empty());
+        assert!(pattern("a").extract(b"a").is_empty());
+    }
+
+    #[test]
+    fn selectors_are_listed_once() {
+        let listed = pattern("{ $.a = 1 && ($.b[0] = 1 || $['a'] = 2) }").selectors();
+        let listed: Vec<_> = listed.iter().map(Selector::to_string).collect();
+        assert_eq!(listed, ["$.a", "$.b[0]"]);
+        assert!(pattern("[a]").selectors().is_empty());
+    }
+
+    #[test]
+    fn the_canonical_form_is_spaced_and_grouped_if_there_is_room() {
+        for (written, shown) in [
+            (
+                "{$.a=1&&$.b!=\"x\"||$['c'] is null}",
+                "{ ($.a = 1 && $.b != x) || $.c IS NULL }",
+            ),
+            ("{(($.a>1))}", "{ $.a > 1 }"),
+            (
+                "[ ..., a=1&&a!=2||a=%x%,, ]",
+                "[..., a = 1 && a != 2 || a = %x%, , ]",
+            ),
+            ("?\"a\"  -  \"b c\"", "?a -\"b c\""),
+            (" %a% ", "%a%"),
+            ("\" \"", ""),
+        ] {
+            assert_eq!(pattern(written).to_string(), shown);
+        }
+        let tests: Vec<_> = (0..146).map(|_| "$.a=1").collect();
+        let longest = format!("{{{}}}", tests.join("||"));
+        assert_eq!(longest.len(), 1022);
+        assert_eq!(pattern(&longest).to_string(), longest);
+    }
+}

@@ -41,21 +41,14 @@ struct Node {
 /// The tests of the values that reach one node.
 #[derive(Debug, Clone, Default)]
 struct Tests {
-    /// Equality with a text, by that text: one look-up for all of them.
-    literals: HashMap<Box<str>, Vec<Literal>, BuildHasherDefault<FastHasher>>,
+    /// Equality, by the text of the operand: one look-up for all of them.
+    literals: HashMap<Box<str>, Vec<TestId>, BuildHasherDefault<FastHasher>>,
     longest_literal: usize,
     /// Equality with a number literal, for values that are numbers.
     numbers: Vec<(NumberLiteral, TestId)>,
     /// `NOT EXISTS`, noted when something is there.
     presence: Vec<TestId>,
     others: Vec<(Condition, TestId)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Literal {
-    test: TestId,
-    /// A number literal is compared as text with strings only (D07).
-    strings_only: bool,
 }
 
 impl Default for Trie {
@@ -130,42 +123,36 @@ impl Node {
 
 impl Tests {
     fn add(&mut self, condition: &Condition, test: TestId) {
-        let literal = |strings_only| Literal { test, strings_only };
-        let (text, literal) = match condition {
+        let text = match condition {
             Condition::NotExists => return self.presence.push(test),
             Condition::Equal(Operand::Number(number)) => {
                 self.numbers.push((number.clone(), test));
-                (number.text(), literal(true))
+                number.text()
             }
             Condition::Equal(Operand::Text(glob)) => match glob.literal() {
-                Some(text) => (text, literal(false)),
+                Some(text) => text,
                 None => return self.others.push((condition.clone(), test)),
             },
             other => return self.others.push((other.clone(), test)),
         };
         self.longest_literal = self.longest_literal.max(text.len());
-        self.literals.entry(text.into()).or_default().push(literal);
+        self.literals.entry(text.into()).or_default().push(test);
     }
 
     /// Notes the tests that hold for a value.
     fn note(&self, selected: &Selected<'_>, log: &mut Vec<Option<TestId>>) {
         log.extend(self.presence.iter().copied().map(Some));
         match selected {
-            Selected::Text(text) => {
-                let equal = self.equal_to(text).iter();
-                log.extend(equal.map(|literal| Some(literal.test)));
-            }
+            Selected::Text(text) => log.extend(self.equal_to(text)),
             Selected::Number(number) => {
-                let equal = self.equal_to(number).iter();
-                let as_text = equal.filter(|literal| !literal.strings_only);
-                log.extend(as_text.map(|literal| Some(literal.test)));
+                // A number written like a number literal is equal to it, too.
+                log.extend(self.equal_to(number));
                 let is_equal = |literal: &NumberLiteral| {
-                    literal
-                        .ordering_of(number)
-                        .is_some_and(|ordering| ordering.is_eq())
+                    let ordering = literal.ordering_of(number);
+                    ordering.is_some_and(|ordering| ordering.is_eq())
                 };
-                let as_number = self.numbers.iter().filter(|(literal, _)| is_equal(literal));
-                log.extend(as_number.map(|(_, test)| Some(*test)));
+                let equal = self.numbers.iter().filter(|(literal, _)| is_equal(literal));
+                log.extend(equal.map(|(_, test)| Some(*test)));
             }
             Selected::Null | Selected::Bool(_) | Selected::Container => {}
         }
@@ -174,11 +161,11 @@ impl Tests {
         log.extend(holding.map(|(_, test)| Some(*test)));
     }
 
-    fn equal_to(&self, text: &str) -> &[Literal] {
-        if text.len() > self.longest_literal {
-            return &[]; // do not even hash what is too long
-        }
-        self.literals.get(text).map_or(&[], Vec::as_slice)
+    fn equal_to(&self, text: &str) -> impl Iterator<Item = Option<TestId>> {
+        // What is longer than all of them is not even hashed.
+        let fits = text.len() <= self.longest_literal;
+        let tests = fits.then(|| self.literals.get(text)).flatten();
+        tests.into_iter().flatten().copied().map(Some)
     }
 }
 

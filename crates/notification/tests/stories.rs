@@ -1,5 +1,11 @@
 //! Stories as they are read, and what holds for all of them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
+
 use insta::assert_snapshot;
 use notification::{
     EventKind, Evidence, EvidenceContext, Outcome, StorySubject, story, subject_line,

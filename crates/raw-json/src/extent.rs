@@ -4,8 +4,6 @@
 //! to a second, tolerant pass that looks at strings and brackets only, so that a broken value still
 //! ends where a reader would say it ends.
 
-use memchr::memchr2;
-
 /// Why a text is not JSON: where, and what would have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected} at byte {offset}")]
@@ -68,13 +66,40 @@ pub(crate) fn skip_white_space(text: &[u8], mut position: usize) -> usize {
 /// Offset of the closing quote of the string whose first content byte is at `position`.
 pub(crate) fn closing_quote(text: &[u8], mut position: usize) -> Option<usize> {
     loop {
-        let rest = text.get(position..)?;
-        let found = position + memchr2(b'"', b'\\', rest)?;
-        if text.get(found) == Some(&b'"') {
-            return Some(found);
+        position += ordinary_bytes(text.get(position..)?);
+        match text.get(position)? {
+            b'"' => return Some(position),
+            b'\\' => position += 2, // and what it escapes
+            _ => position += 1,     // a control character, which is a matter for `strict_string`
         }
-        position = found + 2; // the backslash and what it escapes
     }
+}
+
+/// How many bytes stand before the first quote, backslash or control character.
+///
+/// Most strings in a record are short, so this looks at eight bytes at a time and has nothing to set
+/// up.
+fn ordinary_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // Sets the high bit of each byte that is zero; a byte above such a one may be set too, so
+        // only the lowest bit counts.
+        let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+        let quote = zero(word ^ u64::from_le_bytes([b'"'; 8]));
+        let backslash = zero(word ^ u64::from_le_bytes([b'\\'; 8]));
+        // A byte below 0x20 borrows from its high bit when 0x20 is taken away.
+        let control = word.wrapping_sub(u64::from_le_bytes([0x20; 8])) & !word & HIGH;
+        let found = quote | backslash | control;
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    let tail = rest.iter().position(special).unwrap_or(rest.len());
+    chunks.len() * 8 + tail
 }
 
 /// Offset behind a run of bytes that can only belong to a scalar token.
@@ -256,31 +281,20 @@ fn strict(text: &[u8], start: usize, brackets: &mut Brackets) -> Result<usize, F
 ///
 /// Invalid UTF-8 and lone surrogates are not faults: they read as U+FFFD.
 fn strict_string(text: &[u8], open: usize) -> Result<usize, Fault> {
-    let close = closing_quote(text, open + 1).ok_or(Fault::EndOfText)?;
-    let content = text.get(open + 1..close).unwrap_or_default();
-    // A branch-free minimum is one the compiler vectorizes.
-    if content.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20 {
-        let control = content.iter().position(|byte| *byte < 0x20).unwrap_or(0);
-        return fault_at(
-            open + 1 + control,
-            open,
-            "an escape for this control character",
-        );
+    let mut position = open + 1;
+    loop {
+        let rest = text.get(position..).ok_or(Fault::EndOfText)?;
+        position += ordinary_bytes(rest);
+        match text.get(position) {
+            None => return Err(Fault::EndOfText),
+            Some(b'"') => return Ok(position + 1),
+            Some(b'\\') => match escape_length(text.get(position..).unwrap_or_default()) {
+                Some(length) => position += length,
+                None => return fault_at(position, open, "an escape such as `\\n` or `\\u00e9`"),
+            },
+            Some(_) => return fault_at(position, open, "an escape for this control character"),
+        }
     }
-    let mut position = 0;
-    while let Some(found) = memchr::memchr(b'\\', content.get(position..).unwrap_or_default()) {
-        let escape = position + found;
-        let rest = content.get(escape..).unwrap_or_default();
-        let Some(length) = escape_length(rest) else {
-            return fault_at(
-                open + 1 + escape,
-                open,
-                "an escape such as `\\n` or `\\u00e9`",
-            );
-        };
-        position = escape + length;
-    }
-    Ok(close + 1)
 }
 
 fn fault_at<T>(offset: usize, resume: usize, expected: &'static str) -> Result<T, Fault> {
@@ -364,6 +378,25 @@ mod tests {
         match extent(text.as_bytes(), 0) {
             Extent::Complete { end, fault } => (end, fault.is_none()),
             Extent::Unterminated { at } => panic!("{text} unterminated at {at}"),
+        }
+    }
+
+    #[test]
+    fn ordinary_bytes_end_at_the_first_special_one() {
+        let naive = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20))
+                .unwrap_or(bytes.len())
+        };
+        for first in 0..=u8::MAX {
+            for second in [b'a', b'"', b'\\', 0x1f, 0x20, 0x21, 0x7f, 0x80, 0xff] {
+                for length in 0..20 {
+                    let mut bytes = vec![b'x'; length];
+                    bytes.extend([first, second, b'"', 0xa2]);
+                    assert_eq!(ordinary_bytes(&bytes), naive(&bytes), "{bytes:?}");
+                }
+            }
         }
     }
 
