@@ -37,7 +37,11 @@ use trailwarden::source::{Content, Source};
 fn main() {
     let events = setting("TRAILWARDEN_BENCH_EVENTS", 200_000);
     let rounds = setting("TRAILWARDEN_BENCH_ROUNDS", 5).max(1);
-    let set = FilterSet::new(built_in().expect("the built-in filters load").in_profile("recommended"));
+    let set = FilterSet::new(
+        built_in()
+            .expect("the built-in filters load")
+            .in_profile("recommended"),
+    );
     let corpus = Corpus::make(events, &set);
     println!(
         "{events} events, {} objects, {:.1} MB inflated, {:.1} MB gzip, {} filters",
@@ -46,11 +50,19 @@ fn main() {
         corpus.gzip_bytes as f64 / 1e6,
         set.filters().len(),
     );
-    let options = Options { range: TimeRange::ALL, now: None, max_events: 10, threads: NonZeroUsize::MIN };
+    let options = Options {
+        range: TimeRange::ALL,
+        now: None,
+        max_events: 10,
+        threads: NonZeroUsize::MIN,
+    };
     let mut ratios = Vec::new();
     for round in 1..=rounds {
         let (limit, inflated) = measured(|| inflate_all(&corpus));
-        assert_eq!(inflated, corpus.inflated_bytes, "the limit must inflate everything");
+        assert_eq!(
+            inflated, corpus.inflated_bytes,
+            "the limit must inflate everything"
+        );
         let (job, report) = measured(|| scan(&set, &corpus.sources, &options, |_| {}));
         check(&report, &corpus, events);
         let ratio = job.as_secs_f64() / limit.as_secs_f64();
@@ -94,15 +106,33 @@ fn inflate_all(corpus: &Corpus) -> usize {
         Content::Memory(object) => object,
         _ => unreachable!("the corpus is in memory"),
     });
-    objects.map(|object| decompressor.gzip_decompress(object, &mut buffer).expect("the corpus is sound")).sum()
+    objects
+        .map(|object| {
+            decompressor
+                .gzip_decompress(object, &mut buffer)
+                .expect("the corpus is sound")
+        })
+        .sum()
 }
 
 fn check(report: &Report, corpus: &Corpus, events: usize) {
     assert_eq!(report.records.evaluated, events as u64);
     assert_eq!(report.log_files.processed, corpus.sources.len() as u64);
-    let matched: Vec<u64> = report.metric_filters.iter().map(|filter| filter.matched).collect();
-    assert_eq!(matched, corpus.expected, "the job must count what each record gives by itself");
-    assert!(report.alarms.iter().any(|alarm| !alarm.events.is_empty() && !alarm.story.is_empty()));
+    let matched: Vec<u64> = report
+        .metric_filters
+        .iter()
+        .map(|filter| filter.matched)
+        .collect();
+    assert_eq!(
+        matched, corpus.expected,
+        "the job must count what each record gives by itself"
+    );
+    assert!(
+        report
+            .alarms
+            .iter()
+            .any(|alarm| !alarm.events.is_empty() && !alarm.story.is_empty())
+    );
 }
 
 struct Corpus {
@@ -126,8 +156,13 @@ impl Corpus {
         let templates = templates(set);
         let mut random = Random(42);
         let mut compressor = Compressor::new(CompressionLvl::new(6).expect("a level"));
-        let mut corpus =
-            Corpus { sources: Vec::new(), inflated_bytes: 0, gzip_bytes: 0, largest_object: 0, expected: vec![0; set.filters().len()] };
+        let mut corpus = Corpus {
+            sources: Vec::new(),
+            inflated_bytes: 0,
+            gzip_bytes: 0,
+            largest_object: 0,
+            expected: vec![0; set.filters().len()],
+        };
         let mut left = events;
         let mut second = 1_772_409_600_u64;
         while left > 0 {
@@ -147,13 +182,21 @@ impl Corpus {
             }
             text.push_str("]}");
             let mut object = vec![0; compressor.gzip_compress_bound(text.len())];
-            let length = compressor.gzip_compress(text.as_bytes(), &mut object).expect("room enough");
+            let length = compressor
+                .gzip_compress(text.as_bytes(), &mut object)
+                .expect("room enough");
             object.truncate(length);
             corpus.inflated_bytes += text.len();
             corpus.gzip_bytes += length;
             corpus.largest_object = corpus.largest_object.max(text.len());
-            let location = format!("111122223333_CloudTrail_us-east-1_20260302T0215Z_{:016}.json.gz", corpus.sources.len());
-            corpus.sources.push(Source { location, content: Content::Memory(object) });
+            let location = format!(
+                "111122223333_CloudTrail_us-east-1_20260302T0215Z_{:016}.json.gz",
+                corpus.sources.len()
+            );
+            corpus.sources.push(Source {
+                location,
+                content: Content::Memory(object),
+            });
         }
         corpus
     }
@@ -162,9 +205,16 @@ impl Corpus {
 impl Template {
     fn new(record: Object<'_>, set: &FilterSet) -> Option<Self> {
         let text = String::from_utf8(record.raw().to_vec()).ok()?;
-        let id = text.find(&format!("\"eventID\":\"{}\"", cloudtrail::event_id(record)?))? + "\"eventID\":\"".len();
+        let id = text.find(&format!(
+            "\"eventID\":\"{}\"",
+            cloudtrail::event_id(record)?
+        ))? + "\"eventID\":\"".len();
         let time = text.find("\"eventTime\":\"")? + "\"eventTime\":\"".len();
-        let (first, first_length, second, second_length) = if id < time { (id, 36, time, 20) } else { (time, 20, id, 36) };
+        let (first, first_length, second, second_length) = if id < time {
+            (id, 36, time, 20)
+        } else {
+            (time, 20, id, 36)
+        };
         Some(Template {
             pieces: [
                 text[..first].to_owned(),
@@ -172,23 +222,47 @@ impl Template {
                 text[second + second_length..].to_owned(),
             ],
             id_first: id < time,
-            matches: set.filters().iter().map(|filter| filter.pattern.matches_record(record)).collect(),
+            matches: set
+                .filters()
+                .iter()
+                .map(|filter| filter.pattern.matches_record(record))
+                .collect(),
         })
     }
 
     fn write(&self, random: &mut Random, around: u64, text: &mut String) {
         let (a, b) = (random.next(), random.next());
-        let id = format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, a >> 16 & 0xffff, a & 0xfff, b >> 52, b & 0xffff_ffff_ffff);
-        let time = jiff::Timestamp::from_second((around + random.next() % 300) as i64).expect("in range").to_string();
-        let [first, second] = if self.id_first { [id, time] } else { [time, id] };
-        for piece in [&self.pieces[0], &first, &self.pieces[1], &second, &self.pieces[2]] {
+        let id = format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            a >> 32,
+            a >> 16 & 0xffff,
+            a & 0xfff,
+            b >> 52,
+            b & 0xffff_ffff_ffff
+        );
+        let time = jiff::Timestamp::from_second((around + random.next() % 300) as i64)
+            .expect("in range")
+            .to_string();
+        let [first, second] = if self.id_first {
+            [id, time]
+        } else {
+            [time, id]
+        };
+        for piece in [
+            &self.pieces[0],
+            &first,
+            &self.pieces[1],
+            &second,
+            &self.pieces[2],
+        ] {
             text.push_str(piece);
         }
     }
 }
 
 fn templates(set: &FilterSet) -> Vec<Template> {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/AWSLogs/111122223333/CloudTrail");
+    let samples =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/AWSLogs/111122223333/CloudTrail");
     let mut reader = LogFileReader::new();
     let mut templates = Vec::new();
     for path in files(&samples) {
@@ -235,7 +309,10 @@ impl Random {
 
     /// Lognormal with a median of 50 records (some 60 KB) and a long tail.
     fn records_of_a_file(&mut self) -> usize {
-        let normal: f64 = (0..12).map(|_| self.next() as f64 / u64::MAX as f64).sum::<f64>() - 6.0;
+        let normal: f64 = (0..12)
+            .map(|_| self.next() as f64 / u64::MAX as f64)
+            .sum::<f64>()
+            - 6.0;
         ((50.0_f64.ln() + 1.5 * normal).exp() as usize).clamp(1, 20_000)
     }
 }

@@ -46,13 +46,18 @@ pub enum Format {
 
 /// The options of `scan`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 when the job was done; with --exit-code 1 on any alarm or failed object; 2 when it could not run.")]
+#[command(
+    after_help = "Exit status: 0 when the job was done; with --exit-code 1 on any alarm or failed object; 2 when it could not run."
+)]
 pub struct Scan {
     /// Log files, folders, globs in quotes, or - for one log file on standard input.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "its own members say it; a comment here would become help text")]
+    #[expect(
+        missing_docs,
+        reason = "its own members say it; a comment here would become help text"
+    )]
     pub filters: FilterChoice,
     /// Evaluate events from this time on: 2026-03-02, 2026-03-02T02:10:00Z or Unix seconds.
     #[arg(long, value_name = "TIME", value_parser = time::parse::<Start>)]
@@ -90,7 +95,9 @@ pub struct FilterChoice {
 
 /// The options of `test-filter`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 when a message matched, 1 when none did, 2 for an invalid pattern or unreadable file.")]
+#[command(
+    after_help = "Exit status: 0 when a message matched, 1 when none did, 2 for an invalid pattern or unreadable file."
+)]
 pub struct TestFilter {
     /// The filter pattern.
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
@@ -118,14 +125,18 @@ pub struct Filters {
 #[derive(Debug, Subcommand)]
 pub enum FiltersCommand {
     /// Look for faults in filters files; all of them are shown in one go.
-    #[command(after_help = "Exit status: 0 without faults, 1 with faults, 2 when a file cannot be read.")]
+    #[command(
+        after_help = "Exit status: 0 without faults, 1 with faults, 2 when a file cannot be read."
+    )]
     Check {
         /// Metric filters files.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Run the tests that filters carry.
-    #[command(after_help = "Exit status: 0 when all tests hold, 1 when one fails or the file has faults, 2 when a file cannot be read.")]
+    #[command(
+        after_help = "Exit status: 0 when all tests hold, 1 when one fails or the file has faults, 2 when a file cannot be read."
+    )]
     Test {
         /// Metric filters files [default: the built-in filters].
         #[arg(value_name = "FILE")]
@@ -137,33 +148,48 @@ pub enum FiltersCommand {
     /// List filters.
     List {
         #[command(flatten)]
-        #[expect(missing_docs, reason = "its own members say it; a comment here would become help text")]
+        #[expect(
+            missing_docs,
+            reason = "its own members say it; a comment here would become help text"
+        )]
         filters: FilterChoice,
         /// How to print them.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// Say which tests of a pattern hold for an event, which fail, and the values they saw.
-    #[command(after_help = "Exit status: 0 when the event matches, 1 when it does not, 2 when it could not run.")]
+    #[command(
+        after_help = "Exit status: 0 when the event matches, 1 when it does not, 2 when it could not run."
+    )]
     Explain {
         /// The name of a filter.
         #[arg(value_name = "NAME", required_unless_present = "filter_pattern")]
         name: Option<String>,
         /// A filter pattern instead of the name of a filter.
-        #[arg(long, value_name = "PATTERN", allow_hyphen_values = true, conflicts_with = "name")]
+        #[arg(
+            long,
+            value_name = "PATTERN",
+            allow_hyphen_values = true,
+            conflicts_with = "name"
+        )]
         filter_pattern: Option<String>,
         /// A file with the event, or - for standard input.
         #[arg(long, value_name = "FILE")]
         event: PathBuf,
         #[command(flatten)]
-        #[expect(missing_docs, reason = "its own members say it; a comment here would become help text")]
+        #[expect(
+            missing_docs,
+            reason = "its own members say it; a comment here would become help text"
+        )]
         filters: FilterChoice,
     },
 }
 
 /// The options of `show`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 when the event was found, 1 when it was not, 2 when it could not run.")]
+#[command(
+    after_help = "Exit status: 0 when the event was found, 1 when it was not, 2 when it could not run."
+)]
 pub struct Show {
     /// The event's id (`eventID`).
     pub event_id: String,

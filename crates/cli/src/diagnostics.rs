@@ -10,12 +10,16 @@ use crate::output;
 
 /// Says on standard error why something could not be done.
 pub(crate) fn error(message: &str) {
-    output::note(&Renderer::styled().render(&[Level::ERROR.primary_title(message).elements(NOTHING)]));
+    output::note(
+        &Renderer::styled().render(&[Level::ERROR.primary_title(message).elements(NOTHING)]),
+    );
 }
 
 /// Says on standard error what is worth knowing and no error.
 pub(crate) fn warning(message: &str) {
-    output::note(&Renderer::styled().render(&[Level::WARNING.primary_title(message).elements(NOTHING)]));
+    output::note(
+        &Renderer::styled().render(&[Level::WARNING.primary_title(message).elements(NOTHING)]),
+    );
 }
 
 const NOTHING: [annotate_snippets::Message<'static>; 0] = [];
@@ -23,20 +27,50 @@ const NOTHING: [annotate_snippets::Message<'static>; 0] = [];
 /// The diagnostic of a pattern that does not compile.
 pub(crate) fn compile_error(pattern: &str, error: &CompileError) -> String {
     let label = format!("expected {}", error.expected());
-    let place = Place { path: "pattern", text: pattern, span: error.span() };
-    snippet(Level::ERROR, error.message(), &place, Some(&label), error.help())
+    let place = Place {
+        path: "pattern",
+        text: pattern,
+        span: error.span(),
+    };
+    snippet(
+        Level::ERROR,
+        error.message(),
+        &place,
+        Some(&label),
+        error.help(),
+    )
 }
 
 /// The diagnostic of a fault in a filters file.
 pub(crate) fn fault(path: &str, text: &str, fault: &Fault) -> String {
-    let place = Place { path, text, span: fault.span.clone() };
-    snippet(Level::ERROR, &fault.message, &place, fault.label.as_deref(), fault.help.as_deref())
+    let place = Place {
+        path,
+        text,
+        span: fault.span.clone(),
+    };
+    snippet(
+        Level::ERROR,
+        &fault.message,
+        &place,
+        fault.label.as_deref(),
+        fault.help.as_deref(),
+    )
 }
 
 /// The diagnostic of something allowed that looks like a mistake.
 pub(crate) fn doubt(path: &str, text: &str, fault: &Fault) -> String {
-    let place = Place { path, text, span: fault.span.clone() };
-    snippet(Level::WARNING, &fault.message, &place, fault.label.as_deref(), fault.help.as_deref())
+    let place = Place {
+        path,
+        text,
+        span: fault.span.clone(),
+    };
+    snippet(
+        Level::WARNING,
+        &fault.message,
+        &place,
+        fault.label.as_deref(),
+        fault.help.as_deref(),
+    )
 }
 
 /// A place in a text.
@@ -46,11 +80,21 @@ struct Place<'t> {
     span: Range<usize>,
 }
 
-fn snippet(level: Level<'_>, title: &str, place: &Place<'_>, label: Option<&str>, help: Option<&str>) -> String {
+fn snippet(
+    level: Level<'_>,
+    title: &str,
+    place: &Place<'_>,
+    label: Option<&str>,
+    help: Option<&str>,
+) -> String {
     // A place at the very end of the text has no character to point at: point behind it.
     let span = place.span.start.min(place.text.len())..place.span.end.min(place.text.len());
-    let annotation = AnnotationKind::Primary.span(first_line_of(place.text, span)).label(label);
-    let source = Snippet::source(place.text).path(place.path).annotation(annotation);
+    let annotation = AnnotationKind::Primary
+        .span(first_line_of(place.text, span))
+        .label(label);
+    let source = Snippet::source(place.text)
+        .path(place.path)
+        .annotation(annotation);
     let group = level.primary_title(title).element(source);
     let group = match help {
         Some(help) => group.element(Level::HELP.message(help)),

@@ -18,16 +18,22 @@ pub(crate) fn run(command: &FiltersCommand) -> anyhow::Result<Outcome> {
         FiltersCommand::Check { files } => check(files),
         FiltersCommand::Test { files, profile } => test(files, profile.as_deref()),
         FiltersCommand::List { filters, format } => list(filters, *format),
-        FiltersCommand::Explain { name, filter_pattern, event, filters } => {
-            explain(name.as_deref(), filter_pattern.as_deref(), event, filters)
-        }
+        FiltersCommand::Explain {
+            name,
+            filter_pattern,
+            event,
+            filters,
+        } => explain(name.as_deref(), filter_pattern.as_deref(), event, filters),
     }
 }
 
 /// A filters file, read.
 pub(crate) enum Loaded {
     /// The filters of the chosen profile.
-    Filters { origin: String, filters: Vec<MetricFilter> },
+    Filters {
+        origin: String,
+        filters: Vec<MetricFilter>,
+    },
     /// A diagnostic for each fault.
     Faults(Vec<String>),
 }
@@ -43,18 +49,32 @@ pub(crate) fn load(choice: &FilterChoice) -> anyhow::Result<Loaded> {
     };
     let file = match FiltersFile::parse(&text) {
         Ok(file) => file,
-        Err(faults) => return Ok(Loaded::Faults(faults.0.iter().map(|fault| diagnostics::fault(&origin, &text, fault)).collect())),
+        Err(faults) => {
+            return Ok(Loaded::Faults(
+                faults
+                    .0
+                    .iter()
+                    .map(|fault| diagnostics::fault(&origin, &text, fault))
+                    .collect(),
+            ));
+        }
     };
     let profiles = file.profiles();
     let filters = match choice.profile.as_deref() {
         Some(profile) if profiles.contains(&profile) => file.in_profile(profile),
-        Some(profile) => bail!("{origin} has no profile `{profile}`, expected {}", one_of(&profiles)),
+        Some(profile) => bail!(
+            "{origin} has no profile `{profile}`, expected {}",
+            one_of(&profiles)
+        ),
         None if profiles.contains(&DEFAULT_PROFILE) => file.in_profile(DEFAULT_PROFILE),
         None => file.filters,
     };
     if let Some(path) = &choice.file {
         let text_of = |fault| diagnostics::doubt(&path.display().to_string(), &text, fault);
-        file.warnings.iter().map(text_of).for_each(|warning| output::note(&warning));
+        file.warnings
+            .iter()
+            .map(text_of)
+            .for_each(|warning| output::note(&warning));
     }
     Ok(Loaded::Filters { origin, filters })
 }
@@ -69,7 +89,10 @@ fn one_of(names: &[&str]) -> String {
 fn read(path: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     match path.as_os_str() == "-" {
-        true => std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?,
+        true => std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?,
         false => std::fs::File::open(path)
             .and_then(|mut file| file.read_to_end(&mut bytes))
             .with_context(|| format!("cannot read `{}`", path.display()))?,
@@ -83,11 +106,19 @@ fn check(files: &[PathBuf]) -> anyhow::Result<Outcome> {
         let (origin, text) = (path.display().to_string(), read(path)?);
         match FiltersFile::parse(&text) {
             Ok(file) => {
-                file.warnings.iter().for_each(|warning| output::note(&diagnostics::doubt(&origin, &text, warning)));
-                output::write(&format!("{origin}: {}, no fault\n", counted(file.filters.len(), "filter")))?;
+                file.warnings
+                    .iter()
+                    .for_each(|warning| output::note(&diagnostics::doubt(&origin, &text, warning)));
+                output::write(&format!(
+                    "{origin}: {}, no fault\n",
+                    counted(file.filters.len(), "filter")
+                ))?;
             }
             Err(faults) => {
-                faults.0.iter().for_each(|fault| output::note(&diagnostics::fault(&origin, &text, fault)));
+                faults
+                    .0
+                    .iter()
+                    .for_each(|fault| output::note(&diagnostics::fault(&origin, &text, fault)));
                 output::write(&format!("{origin}: {}\n", counted(faults.0.len(), "fault")))?;
                 outcome = Outcome::Found;
             }
@@ -113,23 +144,38 @@ fn test_file(origin: &str, text: &str, profile: Option<&str>) -> anyhow::Result<
     let file = match FiltersFile::parse(text) {
         Ok(file) => file,
         Err(faults) => {
-            faults.0.iter().for_each(|fault| output::note(&diagnostics::fault(origin, text, fault)));
+            faults
+                .0
+                .iter()
+                .for_each(|fault| output::note(&diagnostics::fault(origin, text, fault)));
             return Ok(Outcome::Found);
         }
     };
     let profiles = file.profiles();
     let runs: Vec<(Option<&str>, Vec<MetricFilter>)> = match profile {
-        Some(profile) if !profiles.contains(&profile) => bail!("{origin} has no profile `{profile}`, expected {}", one_of(&profiles)),
+        Some(profile) if !profiles.contains(&profile) => bail!(
+            "{origin} has no profile `{profile}`, expected {}",
+            one_of(&profiles)
+        ),
         Some(profile) => vec![(Some(profile), file.in_profile(profile))],
         None if profiles.is_empty() => vec![(None, file.filters.clone())],
-        None => profiles.iter().map(|profile| (Some(*profile), file.in_profile(profile))).collect(),
+        None => profiles
+            .iter()
+            .map(|profile| (Some(*profile), file.in_profile(profile)))
+            .collect(),
     };
     let mut run = TestRun::default();
     for (profile, filters) in &runs {
-        filters.iter().for_each(|filter| run.filter(*profile, filter));
+        filters
+            .iter()
+            .for_each(|filter| run.filter(*profile, filter));
     }
     output::write(&run.text(origin))?;
-    Ok(if run.failures.is_empty() { Outcome::Fine } else { Outcome::Found })
+    Ok(if run.failures.is_empty() {
+        Outcome::Fine
+    } else {
+        Outcome::Found
+    })
 }
 
 #[derive(Default)]
@@ -151,17 +197,32 @@ impl TestRun {
         for test in &filter.tests {
             self.tests += 1;
             if filter.pattern.matches(test.event.as_bytes()) != test.matches {
-                let expected = if test.matches { "to match" } else { "not to match" };
-                let explanation = indented(&filter.pattern.explain(test.event.as_bytes()).to_string());
-                self.failures.push(format!("FAILED {place}: {}: expected the event {expected}\n{explanation}", test.name));
+                let expected = if test.matches {
+                    "to match"
+                } else {
+                    "not to match"
+                };
+                let explanation =
+                    indented(&filter.pattern.explain(test.event.as_bytes()).to_string());
+                self.failures.push(format!(
+                    "FAILED {place}: {}: expected the event {expected}\n{explanation}",
+                    test.name
+                ));
             }
         }
     }
 
     fn text(&self, origin: &str) -> String {
-        let mut text: String = self.failures.iter().map(|failure| format!("{}\n", failure.trim_end())).collect();
+        let mut text: String = self
+            .failures
+            .iter()
+            .map(|failure| format!("{}\n", failure.trim_end()))
+            .collect();
         let failed = self.failures.len();
-        text.push_str(&format!("{origin}: {}, {failed} failed\n", counted(self.tests, "test")));
+        text.push_str(&format!(
+            "{origin}: {}, {failed} failed\n",
+            counted(self.tests, "test")
+        ));
         if !self.untested.is_empty() {
             text.push_str(&format!("without tests: {}\n", self.untested.join(", ")));
         }
@@ -177,16 +238,24 @@ fn list(choice: &FilterChoice, format: Format) -> anyhow::Result<Outcome> {
     let filters = match load(choice)? {
         Loaded::Filters { filters, .. } => filters,
         Loaded::Faults(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| output::note(diagnostic));
+            diagnostics
+                .iter()
+                .for_each(|diagnostic| output::note(diagnostic));
             return Ok(Outcome::CouldNotRun);
         }
     };
     let text = match format {
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(&filters.iter().map(filter_json).collect::<Vec<_>>())?),
+        Format::Json => format!(
+            "{}\n",
+            serde_json::to_string_pretty(&filters.iter().map(filter_json).collect::<Vec<_>>())?
+        ),
         Format::Text => {
             let header = ["Filter", "Severity", "Mode", "Alarm", "Title"].map(str::to_owned);
             let rows: Vec<[String; 5]> = filters.iter().map(filter_cells).collect();
-            aligned(&[vec![header], rows].concat()).iter().map(|row| format!("{row}\n")).collect()
+            aligned(&[vec![header], rows].concat())
+                .iter()
+                .map(|row| format!("{row}\n"))
+                .collect()
         }
     };
     output::write(&text)?;
@@ -194,7 +263,10 @@ fn list(choice: &FilterChoice, format: Format) -> anyhow::Result<Outcome> {
 }
 
 fn filter_cells(filter: &MetricFilter) -> [String; 5] {
-    let alarm = filter.alarm.as_ref().map_or_else(|| "-".to_owned(), |alarm| alarm.definition.to_string());
+    let alarm = filter
+        .alarm
+        .as_ref()
+        .map_or_else(|| "-".to_owned(), |alarm| alarm.definition.to_string());
     [
         printable(&filter.name).into_owned(),
         filter.severity.to_string(),
@@ -233,19 +305,32 @@ fn filter_json(filter: &MetricFilter) -> serde_json::Value {
     })
 }
 
-fn explain(name: Option<&str>, text: Option<&str>, event: &Path, choice: &FilterChoice) -> anyhow::Result<Outcome> {
+fn explain(
+    name: Option<&str>,
+    text: Option<&str>,
+    event: &Path,
+    choice: &FilterChoice,
+) -> anyhow::Result<Outcome> {
     let Some(pattern) = explained_pattern(name, text, choice)? else {
         return Ok(Outcome::CouldNotRun);
     };
     let message = read_event(event)?;
-    output::write(&format!("{}\n\n{}\n", printable(pattern.source()), pattern.explain(&message).to_string().trim_end()))?;
+    output::write(&format!(
+        "{}\n\n{}\n",
+        printable(pattern.source()),
+        pattern.explain(&message).to_string().trim_end()
+    ))?;
     match pattern.matches(&message) {
         true => Ok(Outcome::Fine),
         false => Ok(Outcome::Found),
     }
 }
 
-fn explained_pattern(name: Option<&str>, text: Option<&str>, choice: &FilterChoice) -> anyhow::Result<Option<Pattern>> {
+fn explained_pattern(
+    name: Option<&str>,
+    text: Option<&str>,
+    choice: &FilterChoice,
+) -> anyhow::Result<Option<Pattern>> {
     if let Some(text) = text {
         return match filter_pattern::compile(text) {
             Ok(pattern) => Ok(Some(pattern)),
@@ -261,13 +346,19 @@ fn explained_pattern(name: Option<&str>, text: Option<&str>, choice: &FilterChoi
             match filters.iter().find(|filter| filter.name == name) {
                 Some(filter) => Ok(Some(filter.pattern.clone())),
                 None => {
-                    let known: Vec<&str> = filters.iter().map(|filter| filter.name.as_str()).collect();
-                    bail!("no filter `{name}` in {origin}, expected one of {}", known.join(", "))
+                    let known: Vec<&str> =
+                        filters.iter().map(|filter| filter.name.as_str()).collect();
+                    bail!(
+                        "no filter `{name}` in {origin}, expected one of {}",
+                        known.join(", ")
+                    )
                 }
             }
         }
         Loaded::Faults(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| output::note(diagnostic));
+            diagnostics
+                .iter()
+                .for_each(|diagnostic| output::note(diagnostic));
             Ok(None)
         }
     }
@@ -276,7 +367,10 @@ fn explained_pattern(name: Option<&str>, text: Option<&str>, choice: &FilterChoi
 fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut message = Vec::new();
     match path.as_os_str() == "-" {
-        true => std::io::stdin().lock().read_to_end(&mut message).context("cannot read standard input")?,
+        true => std::io::stdin()
+            .lock()
+            .read_to_end(&mut message)
+            .context("cannot read standard input")?,
         false => std::fs::File::open(path)
             .and_then(|mut file| file.read_to_end(&mut message))
             .with_context(|| format!("cannot read `{}`", path.display()))?,

@@ -11,9 +11,9 @@ mod output;
 mod progress;
 pub mod report;
 pub mod scan;
+mod scan_command;
 mod show_command;
 pub mod source;
-mod scan_command;
 mod test_filter_command;
 mod text_report;
 mod time;
@@ -66,7 +66,12 @@ fn dispatch(command: Command) -> anyhow::Result<Outcome> {
         Command::Show(arguments) => show_command::run(&arguments),
         Command::Completions { shell } => {
             let mut completions = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "trailwarden", &mut completions);
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "trailwarden",
+                &mut completions,
+            );
             output::write(&String::from_utf8_lossy(&completions))?;
             Ok(Outcome::Fine)
         }

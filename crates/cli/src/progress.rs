@@ -23,7 +23,10 @@ impl ScanBar {
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {msg}  {eta} left");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.enable_steady_tick(Duration::from_millis(200));
-        ScanBar { bar, start: Instant::now() }
+        ScanBar {
+            bar,
+            start: Instant::now(),
+        }
     }
 
     pub(crate) fn show(&self, progress: Progress) {

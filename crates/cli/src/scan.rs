@@ -12,7 +12,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use cloudtrail::{FileName, LogFolder, ObjectKind, Origin, ReadError, lies_in_digest_folder};
 use metric_alarm::{AlarmSeries, AlarmStatus, Sample};
-use metric_filters::{Evaluator, FilterCount, FilterSet, LogFileReport, Match, MetricFilter, Mode, TimeRange};
+use metric_filters::{
+    Evaluator, FilterCount, FilterSet, LogFileReport, Match, MetricFilter, Mode, TimeRange,
+};
 use notification::{Evidence, EvidenceContext, StorySubject};
 
 use crate::report::{AlarmRow, EventRow, LogFiles, MetricFilterRow, ProblemRow, Records, Report};
@@ -44,7 +46,12 @@ pub struct Progress {
 }
 
 /// Evaluates all sources and returns what was found. `watch` is called after each object.
-pub fn scan(set: &FilterSet, sources: &[Source], options: &Options, mut watch: impl FnMut(Progress)) -> Report {
+pub fn scan(
+    set: &FilterSet,
+    sources: &[Source],
+    options: &Options,
+    mut watch: impl FnMut(Progress),
+) -> Report {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = sync_channel(2 * options.threads.get());
     std::thread::scope(|scope| {
@@ -58,15 +65,36 @@ pub fn scan(set: &FilterSet, sources: &[Source], options: &Options, mut watch: i
 }
 
 /// One worker: takes the next source until there is none.
-fn work(set: &FilterSet, sources: &[Source], options: &Options, next: &AtomicUsize, sender: &SyncSender<Examined>) {
-    let mut examiner = Examiner { evaluator: set.evaluator(), set, range: options.range, buffer: Vec::new() };
+fn work(
+    set: &FilterSet,
+    sources: &[Source],
+    options: &Options,
+    next: &AtomicUsize,
+    sender: &SyncSender<Examined>,
+) {
+    let mut examiner = Examiner {
+        evaluator: set.evaluator(),
+        set,
+        range: options.range,
+        buffer: Vec::new(),
+    };
     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| examiner.examine(source))).unwrap_or_else(|_| {
-            // A fault of ours must not cost the other files; the evaluator may be half way through.
-            examiner.evaluator = set.evaluator();
-            Outcome::Failed { kind: "internal_error", message: "trailwarden failed on this object; please report it".to_owned() }
-        });
-        if sender.send(Examined { location: source.location.clone(), outcome }).is_err() {
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| examiner.examine(source))).unwrap_or_else(|_| {
+                // A fault of ours must not cost the other files; the evaluator may be half way through.
+                examiner.evaluator = set.evaluator();
+                Outcome::Failed {
+                    kind: "internal_error",
+                    message: "trailwarden failed on this object; please report it".to_owned(),
+                }
+            });
+        if sender
+            .send(Examined {
+                location: source.location.clone(),
+                outcome,
+            })
+            .is_err()
+        {
             return; // The collector is gone.
         }
     }
@@ -79,9 +107,18 @@ struct Examined {
 
 /// What became of one object.
 enum Outcome {
-    Processed { report: LogFileReport, found: Vec<Found> },
-    Skipped { reason: &'static str, message: Option<String> },
-    Failed { kind: &'static str, message: String },
+    Processed {
+        report: LogFileReport,
+        found: Vec<Found>,
+    },
+    Skipped {
+        reason: &'static str,
+        message: Option<String>,
+    },
+    Failed {
+        kind: &'static str,
+        message: String,
+    },
 }
 
 /// One match, as the collector keeps it.
@@ -104,11 +141,21 @@ struct Examiner<'s> {
 
 impl Examiner<'_> {
     fn examine(&mut self, source: &Source) -> Outcome {
-        let name = source.location.rsplit(['/', std::path::MAIN_SEPARATOR]).next().unwrap_or_default();
+        let name = source
+            .location
+            .rsplit(['/', std::path::MAIN_SEPARATOR])
+            .next()
+            .unwrap_or_default();
         let name = FileName::parse(name).ok();
-        let is_digest = name.as_ref().map_or_else(|| lies_in_digest_folder(&source.location), |name| !name.is_log_file());
+        let is_digest = name.as_ref().map_or_else(
+            || lies_in_digest_folder(&source.location),
+            |name| !name.is_log_file(),
+        );
         if is_digest {
-            return Outcome::Skipped { reason: "digest_file", message: None };
+            return Outcome::Skipped {
+                reason: "digest_file",
+                message: None,
+            };
         }
         let mut origin = Origin {
             location: source.location.clone(),
@@ -143,9 +190,15 @@ impl Examiner<'_> {
         });
         let mut found = Vec::new();
         let filters = self.set.filters();
-        let result = self.evaluator.evaluate(object, folder, origin, self.range, |matching| {
-            found.extend(filters.get(matching.filter).and_then(|filter| keep(filter, &matching, origin)));
-        });
+        let result = self
+            .evaluator
+            .evaluate(object, folder, origin, self.range, |matching| {
+                found.extend(
+                    filters
+                        .get(matching.filter)
+                        .and_then(|filter| keep(filter, &matching, origin)),
+                );
+            });
         match result {
             Ok(report) => Outcome::Processed { report, found },
             Err(error) => no_records(&error, folder, origin),
@@ -155,7 +208,8 @@ impl Examiner<'_> {
 
 /// What is kept of a match: nothing if it can be in no alarm; evidence only if it can be told.
 fn keep(filter: &MetricFilter, matching: &Match<'_>, origin: &Origin) -> Option<Found> {
-    let (Some(_), None, Some(value)) = (&filter.alarm, matching.suppressed_by, matching.value) else {
+    let (Some(_), None, Some(value)) = (&filter.alarm, matching.suppressed_by, matching.value)
+    else {
         return None;
     };
     let evidence = (filter.mode == Mode::Live).then(|| {
@@ -172,7 +226,11 @@ fn keep(filter: &MetricFilter, matching: &Match<'_>, origin: &Origin) -> Option<
     Some(Found {
         filter: matching.filter,
         group: matching.group.clone(),
-        sample: Sample { time: matching.time, id: matching.identity, value },
+        sample: Sample {
+            time: matching.time,
+            id: matching.identity,
+            value,
+        },
         evidence,
     })
 }
@@ -181,13 +239,18 @@ fn stopped(obstacle: &Obstacle) -> Outcome {
     match obstacle {
         Obstacle::SymlinkLoop => Outcome::Skipped {
             reason: "symlink_loop",
-            message: Some("the link leads back to a folder around it; it was not followed".to_owned()),
+            message: Some(
+                "the link leads back to a folder around it; it was not followed".to_owned(),
+            ),
         },
         Obstacle::NotAFile => Outcome::Skipped {
             reason: "not_a_file",
             message: Some("a pipe, socket or device, expected a file".to_owned()),
         },
-        Obstacle::Unreadable(why) => Outcome::Failed { kind: "unreadable", message: why.clone() },
+        Obstacle::Unreadable(why) => Outcome::Failed {
+            kind: "unreadable",
+            message: why.clone(),
+        },
     }
 }
 
@@ -196,7 +259,10 @@ fn unreadable(error: &std::io::Error) -> Outcome {
         std::io::ErrorKind::FileTooLarge => "too_large",
         _ => "unreadable",
     };
-    Outcome::Failed { kind, message: error.to_string() }
+    Outcome::Failed {
+        kind,
+        message: error.to_string(),
+    }
 }
 
 /// An object without records has failed if its name says that it is a log file, or if it is broken;
@@ -205,19 +271,41 @@ fn no_records(error: &ReadError, folder: Option<LogFolder>, origin: &Origin) -> 
     let expected = folder.is_some() || origin.location == "-";
     let message = error.to_string();
     match error {
-        ReadError::DigestFile => Outcome::Skipped { reason: "digest_file", message: None },
-        ReadError::Empty if origin.location.ends_with("$folder$") => Outcome::Skipped { reason: "folder_marker", message: None },
-        ReadError::Gzip { .. } => Outcome::Failed { kind: error.kind(), message },
-        _ if expected => Outcome::Failed { kind: error.kind(), message },
-        _ => Outcome::Skipped { reason: "not_a_log_file", message: Some(message) },
+        ReadError::DigestFile => Outcome::Skipped {
+            reason: "digest_file",
+            message: None,
+        },
+        ReadError::Empty if origin.location.ends_with("$folder$") => Outcome::Skipped {
+            reason: "folder_marker",
+            message: None,
+        },
+        ReadError::Gzip { .. } => Outcome::Failed {
+            kind: error.kind(),
+            message,
+        },
+        _ if expected => Outcome::Failed {
+            kind: error.kind(),
+            message,
+        },
+        _ => Outcome::Skipped {
+            reason: "not_a_log_file",
+            message: Some(message),
+        },
     }
 }
 
 /// Reasons and kinds that stand in every report, also with 0.
 const SKIPPED_FILES: [&str; 3] = ["digest_file", "folder_marker", "not_a_log_file"];
 const FAILED_FILES: [&str; 9] = [
-    "truncated", "crc_mismatch", "length_mismatch", "corrupt_gzip", "empty", "not_json", "no_records",
-    "records_not_an_array", "unreadable",
+    "truncated",
+    "crc_mismatch",
+    "length_mismatch",
+    "corrupt_gzip",
+    "empty",
+    "not_json",
+    "no_records",
+    "records_not_an_array",
+    "unreadable",
 ];
 const SKIPPED_RECORDS: [&str; 4] = ["not_an_object", "unterminated", "too_large", "out_of_range"];
 
@@ -238,14 +326,21 @@ struct Kept {
     evidence: HashMap<u64, Evidence>,
 }
 
-fn collect(set: &FilterSet, receiver: &Receiver<Examined>, watch: &mut impl FnMut(Progress)) -> Collected {
+fn collect(
+    set: &FilterSet,
+    receiver: &Receiver<Examined>,
+    watch: &mut impl FnMut(Progress),
+) -> Collected {
     let mut collected = Collected {
         log_files: LogFiles {
             skipped: SKIPPED_FILES.map(|reason| (reason, 0)).into(),
             failed: FAILED_FILES.map(|kind| (kind, 0)).into(),
             ..LogFiles::default()
         },
-        records: Records { skipped: SKIPPED_RECORDS.map(|reason| (reason, 0)).into(), ..Records::default() },
+        records: Records {
+            skipped: SKIPPED_RECORDS.map(|reason| (reason, 0)).into(),
+            ..Records::default()
+        },
         oldest: None,
         newest: None,
         counts: vec![FilterCount::default(); set.filters().len()],
@@ -275,12 +370,22 @@ impl Collected {
             }
             Outcome::Skipped { reason, message } => {
                 *self.log_files.skipped.entry(reason).or_default() += 1;
-                let row = |message| ProblemRow { location, kind: reason.to_owned(), message, outcome: "skipped" };
+                let row = |message| ProblemRow {
+                    location,
+                    kind: reason.to_owned(),
+                    message,
+                    outcome: "skipped",
+                };
                 self.problems.extend(message.map(row));
             }
             Outcome::Failed { kind, message } => {
                 *self.log_files.failed.entry(kind).or_default() += 1;
-                self.problems.push(ProblemRow { location, kind: kind.to_owned(), message, outcome: "failed" });
+                self.problems.push(ProblemRow {
+                    location,
+                    kind: kind.to_owned(),
+                    message,
+                    outcome: "failed",
+                });
             }
         }
     }
@@ -297,23 +402,38 @@ impl Collected {
         *records.skipped.entry("out_of_range").or_default() += report.out_of_range;
         self.log_files.content_bytes += report.summary.content_bytes;
         self.newest = self.newest.max(report.newest_event_time);
-        self.oldest = [self.oldest, report.oldest_event_time].into_iter().flatten().min();
+        self.oldest = [self.oldest, report.oldest_event_time]
+            .into_iter()
+            .flatten()
+            .min();
         for (count, more) in self.counts.iter_mut().zip(&report.filters) {
             count.add(more);
         }
-        self.problems.extend(report.summary.problems.into_iter().map(|problem| ProblemRow {
-            location: location.clone(),
-            kind: problem.kind.name().to_owned(),
-            message: problem.message,
-            outcome: "processed",
-        }));
+        self.problems.extend(
+            report
+                .summary
+                .problems
+                .into_iter()
+                .map(|problem| ProblemRow {
+                    location: location.clone(),
+                    kind: problem.kind.name().to_owned(),
+                    message: problem.message,
+                    outcome: "processed",
+                }),
+        );
     }
 
     /// Adds the matches of one object, those of a group together: a series takes many samples at
     /// once for little more than one.
     fn found(&mut self, set: &FilterSet, found: Vec<Found>) {
         let mut samples: HashMap<(usize, Group), Vec<Sample>> = HashMap::new();
-        for Found { filter, group, sample, evidence } in found {
+        for Found {
+            filter,
+            group,
+            sample,
+            evidence,
+        } in found
+        {
             if let Some(evidence) = evidence {
                 self.keep_evidence(set, (filter, group.clone()), sample.id, evidence);
             }
@@ -351,13 +471,17 @@ impl Collected {
         let mut alarms_of = vec![0; set.filters().len()];
         let mut alarms = Vec::new();
         for ((index, group), kept) in &self.groups {
-            let (Some(filter), Some(count)) = (set.filters().get(*index), alarms_of.get_mut(*index)) else {
+            let (Some(filter), Some(count)) =
+                (set.filters().get(*index), alarms_of.get_mut(*index))
+            else {
                 continue;
             };
             let found = kept.series.alarms(now);
             *count += found.len() as u64;
             if filter.mode == Mode::Live {
-                alarms.extend(found.iter().map(|alarm| alarm_row(filter, group, alarm, &kept.evidence, options.max_events)));
+                alarms.extend(found.iter().map(|alarm| {
+                    alarm_row(filter, group, alarm, &kept.evidence, options.max_events)
+                }));
             }
         }
         alarms.sort_by(|a: &AlarmRow, b: &AlarmRow| newest_first(a).cmp(&newest_first(b)));
@@ -377,7 +501,10 @@ impl Collected {
 /// Newest first; what is equally new by how bad it is, then by name and group.
 fn newest_first(alarm: &AlarmRow) -> impl Ord {
     let severity: Option<metric_filters::Severity> = alarm.severity.parse().ok();
-    let newest = alarm.last_event_time.clone().unwrap_or_else(|| alarm.end.clone());
+    let newest = alarm
+        .last_event_time
+        .clone()
+        .unwrap_or_else(|| alarm.end.clone());
     (
         std::cmp::Reverse(cloudtrail::parse_time(&newest)),
         std::cmp::Reverse(severity),
@@ -409,12 +536,31 @@ fn alarm_row(
     evidence: &HashMap<u64, Evidence>,
     max_events: usize,
 ) -> AlarmRow {
-    let events: Vec<&Evidence> = alarm.samples.iter().filter_map(|(_, id)| evidence.get(id)).collect();
-    let selectors = filter.alarm.as_ref().map(|alarm| alarm.group_by.as_slice()).unwrap_or_default();
-    let group: BTreeMap<String, Option<String>> =
-        selectors.iter().map(ToString::to_string).zip(group.iter().cloned()).collect();
-    let condition = filter.alarm.as_ref().map(|alarm| alarm.definition.to_string()).unwrap_or_default();
-    let subject = StorySubject { title: &filter.title, severity: filter.severity.name(), threshold: None };
+    let events: Vec<&Evidence> = alarm
+        .samples
+        .iter()
+        .filter_map(|(_, id)| evidence.get(id))
+        .collect();
+    let selectors = filter
+        .alarm
+        .as_ref()
+        .map(|alarm| alarm.group_by.as_slice())
+        .unwrap_or_default();
+    let group: BTreeMap<String, Option<String>> = selectors
+        .iter()
+        .map(ToString::to_string)
+        .zip(group.iter().cloned())
+        .collect();
+    let condition = filter
+        .alarm
+        .as_ref()
+        .map(|alarm| alarm.definition.to_string())
+        .unwrap_or_default();
+    let subject = StorySubject {
+        title: &filter.title,
+        severity: filter.severity.name(),
+        threshold: None,
+    };
     AlarmRow {
         filter: filter.name.clone(),
         title: filter.title.clone(),
@@ -436,7 +582,17 @@ fn alarm_row(
 }
 
 fn event_row(evidence: &Evidence) -> EventRow {
-    let Evidence { event_id, time, event_name, event_source, actor, source_ip, account, region, .. } = evidence.clone();
+    let Evidence {
+        event_id,
+        time,
+        event_name,
+        event_source,
+        actor,
+        source_ip,
+        account,
+        region,
+        ..
+    } = evidence.clone();
     EventRow {
         event_id,
         event_time: time::rfc3339(time),

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use metric_filters::{FilterSet, TimeRange};
 
 use crate::args::{FilterChoice, Format, Scan};
@@ -43,19 +43,23 @@ pub(crate) fn filter_set(choice: &FilterChoice) -> anyhow::Result<Option<FilterS
     match load(choice)? {
         Loaded::Filters { filters, .. } => Ok(Some(FilterSet::new(filters))),
         Loaded::Faults(diagnostics) => {
-            diagnostics.iter().for_each(|diagnostic| output::note(diagnostic));
-            diagnostics::error(&format!("{} in the filters file, so nothing was scanned", text_report::counted(diagnostics.len(), "fault")));
+            diagnostics
+                .iter()
+                .for_each(|diagnostic| output::note(diagnostic));
+            diagnostics::error(&format!(
+                "{} in the filters file, so nothing was scanned",
+                text_report::counted(diagnostics.len(), "fault")
+            ));
             Ok(None)
         }
     }
 }
 
 fn time_range(arguments: &Scan) -> anyhow::Result<TimeRange> {
-    let now = i64::try_from(jiff::Timestamp::now().as_second()).context("the clock")?;
     let range = TimeRange {
         start: arguments.start_time.unwrap_or(i64::MIN),
         end: arguments.end_time.unwrap_or(i64::MAX),
-        future: now + CLOCK_TOLERANCE_SECONDS,
+        future: jiff::Timestamp::now().as_second() + CLOCK_TOLERANCE_SECONDS,
     };
     if range.start > range.end {
         bail!("--start-time is later than --end-time, expected a range");

@@ -10,21 +10,42 @@ use crate::{Outcome, diagnostics, output};
 
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Outcome> {
     let sources = source::find(&arguments.from)?;
-    let mut search = Search { arguments, reader: LogFileReader::new(), buffer: Vec::new(), found: Vec::new(), unread: 0 };
+    let mut search = Search {
+        arguments,
+        reader: LogFileReader::new(),
+        buffer: Vec::new(),
+        found: Vec::new(),
+        unread: 0,
+    };
     for source in &sources {
         search.source(source);
     }
     let Search { found, unread, .. } = search;
-    output::write(&found.iter().map(|place| place.text(arguments)).collect::<String>())?;
+    output::write(
+        &found
+            .iter()
+            .map(|place| place.text(arguments))
+            .collect::<String>(),
+    )?;
     if unread > 0 {
-        diagnostics::warning(&format!("{} could not be read", crate::text_report::counted(unread, "object")));
+        diagnostics::warning(&format!(
+            "{} could not be read",
+            crate::text_report::counted(unread, "object")
+        ));
     }
     if found.is_empty() {
-        diagnostics::error(&format!("no event `{}` in {}", arguments.event_id, crate::text_report::counted(sources.len(), "object")));
+        diagnostics::error(&format!(
+            "no event `{}` in {}",
+            arguments.event_id,
+            crate::text_report::counted(sources.len(), "object")
+        ));
         return Ok(Outcome::Found);
     }
     if arguments.format == Format::Text {
-        for Place { location, index, .. } in &found {
+        for Place {
+            location, index, ..
+        } in &found
+        {
             output::note(&format!("{location}, record {index}"));
         }
     }
@@ -67,7 +88,11 @@ impl Search<'_> {
             if let Entry::Record { index, record } = entry
                 && is_event(record, id, &finder)
             {
-                found.push(Place { location: source.location.clone(), index, record: record.raw().to_vec() });
+                found.push(Place {
+                    location: source.location.clone(),
+                    index,
+                    record: record.raw().to_vec(),
+                });
             }
         });
         self.unread += usize::from(read.is_err() || result.is_err() && folder.is_some());
@@ -79,21 +104,30 @@ impl Search<'_> {
 
 fn is_event(record: Object<'_>, id: &str, finder: &memmem::Finder<'_>) -> bool {
     // The id's bytes stand in the record, unless some are written as escapes.
-    let possible = finder.find(record.raw()).is_some() || memchr::memchr(b'\\', record.raw()).is_some();
+    let possible =
+        finder.find(record.raw()).is_some() || memchr::memchr(b'\\', record.raw()).is_some();
     possible && event_id(record).is_some_and(|found| found == id)
 }
 
 impl Place {
     fn text(&self, arguments: &Show) -> String {
         let record = Object::from_extent(&self.record);
-        let masked = record.filter(|_| arguments.mask).map(|record| notification::mask_json(Value::Object(record)));
-        let bytes = masked.as_ref().map_or(self.record.as_slice(), |masked| masked.as_bytes());
+        let masked = record
+            .filter(|_| arguments.mask)
+            .map(|record| notification::mask_json(Value::Object(record)));
+        let bytes = masked
+            .as_ref()
+            .map_or(self.record.as_slice(), |masked| masked.as_bytes());
         match arguments.format {
             Format::Text => raw_json::indented(bytes) + "\n",
             Format::Json => {
                 let location = serde_json::Value::from(self.location.as_str());
-                let event = masked.unwrap_or_else(|| record.map(raw_json::compact_object).unwrap_or_default());
-                format!("{{\"location\":{location},\"record_index\":{},\"event\":{event}}}\n", self.index)
+                let event = masked
+                    .unwrap_or_else(|| record.map(raw_json::compact_object).unwrap_or_default());
+                format!(
+                    "{{\"location\":{location},\"record_index\":{},\"event\":{event}}}\n",
+                    self.index
+                )
             }
         }
     }

@@ -52,7 +52,10 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            sources.push(Source { location: "-".to_owned(), content: Content::Stdin });
+            sources.push(Source {
+                location: "-".to_owned(),
+                content: Content::Stdin,
+            });
         } else if path.exists() {
             walk(path, &mut sources);
         } else {
@@ -67,7 +70,9 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
 fn glob(path: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     let text = path.to_string_lossy();
     if text.starts_with("s3://") {
-        bail!("`{text}` is an S3 address, expected a local path: copy the objects first, for example with `aws s3 sync`");
+        bail!(
+            "`{text}` is an S3 address, expected a local path: copy the objects first, for example with `aws s3 sync`"
+        );
     }
     if !text.contains(['*', '?', '[']) {
         bail!("`{text}` does not exist, expected a file, a folder, a glob or -");
@@ -77,7 +82,10 @@ fn glob(path: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     for found in matches {
         match found {
             Ok(found) => walk(&found, sources),
-            Err(error) => sources.push(obstacle(error.path(), Obstacle::Unreadable(error.error().to_string()))),
+            Err(error) => sources.push(obstacle(
+                error.path(),
+                Obstacle::Unreadable(error.error().to_string()),
+            )),
         }
     }
     if sources.len() == before {
@@ -92,10 +100,12 @@ fn walk(path: &Path, sources: &mut Vec<Source>) {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             // What the user named is read whatever it is: it may be a pipe (`<(zcat ...)`).
-            Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 => sources.push(Source {
-                location: entry.path().to_string_lossy().into_owned(),
-                content: Content::File(entry.into_path()),
-            }),
+            Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 => {
+                sources.push(Source {
+                    location: entry.path().to_string_lossy().into_owned(),
+                    content: Content::File(entry.into_path()),
+                })
+            }
             Ok(entry) => sources.push(obstacle(entry.path(), Obstacle::NotAFile)),
             Err(error) => {
                 let path = error.path().unwrap_or(path).to_owned();
@@ -110,11 +120,16 @@ fn walk(path: &Path, sources: &mut Vec<Source>) {
 }
 
 fn obstacle(path: &Path, obstacle: Obstacle) -> Source {
-    Source { location: path.to_string_lossy().into_owned(), content: Content::Obstacle(obstacle) }
+    Source {
+        location: path.to_string_lossy().into_owned(),
+        content: Content::Obstacle(obstacle),
+    }
 }
 
 fn cause(error: &walkdir::Error) -> String {
-    error.io_error().map_or_else(|| error.to_string(), ToString::to_string)
+    error
+        .io_error()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// What the file system says of an object that was read.
@@ -130,8 +145,13 @@ pub(crate) fn read_file(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Propert
     let metadata = file.metadata()?;
     buffer.clear();
     read_limited(file, buffer)?;
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    Ok(Properties { last_modified: modified.and_then(|since| i64::try_from(since.as_secs()).ok()) })
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    Ok(Properties {
+        last_modified: modified.and_then(|since| i64::try_from(since.as_secs()).ok()),
+    })
 }
 
 /// Reads standard input into `buffer`, replacing what was there.
@@ -143,7 +163,10 @@ pub(crate) fn read_stdin(buffer: &mut Vec<u8>) -> io::Result<()> {
 fn read_limited(input: impl io::Read, buffer: &mut Vec<u8>) -> io::Result<()> {
     let read = input.take(MOST_OBJECT_BYTES + 1).read_to_end(buffer)?;
     if read as u64 > MOST_OBJECT_BYTES {
-        let message = format!("larger than {} MiB, the most that is read of one object", MOST_OBJECT_BYTES >> 20);
+        let message = format!(
+            "larger than {} MiB, the most that is read of one object",
+            MOST_OBJECT_BYTES >> 20
+        );
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
     Ok(())

@@ -24,18 +24,28 @@ pub(crate) fn run(arguments: &TestFilter) -> anyhow::Result<Outcome> {
     if arguments.file.is_none() && arguments.log_event_messages.is_empty() {
         bail!("no messages, expected --log-event-messages MESSAGE... or --file FILE");
     }
-    let mut tester = Tester { pattern, messages: 0, matches: Vec::new() };
+    let mut tester = Tester {
+        pattern,
+        messages: 0,
+        matches: Vec::new(),
+    };
     for message in &arguments.log_event_messages {
         tester.test(message.as_bytes());
     }
     if let Some(path) = &arguments.file {
-        tester.test_lines(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        tester
+            .test_lines(path)
+            .with_context(|| format!("cannot read `{}`", path.display()))?;
     }
     match arguments.format {
         Format::Json => output::write(&tester.json()?)?,
         Format::Text => {
             output::write(&tester.text())?;
-            output::note(&format!("{} of {} messages match", tester.matches.len(), tester.messages));
+            output::note(&format!(
+                "{} of {} messages match",
+                tester.matches.len(),
+                tester.messages
+            ));
         }
     }
     match tester.matches.is_empty() {
@@ -95,8 +105,11 @@ impl Tester {
 
 impl Matched {
     fn json(&self) -> Value {
-        let extracted: Map<String, Value> =
-            self.extracted.iter().map(|(selector, value)| (selector.clone(), Value::from(value.as_str()))).collect();
+        let extracted: Map<String, Value> = self
+            .extracted
+            .iter()
+            .map(|(selector, value)| (selector.clone(), Value::from(value.as_str())))
+            .collect();
         json!({ "eventNumber": self.number, "eventMessage": self.message, "extractedValues": extracted })
     }
 

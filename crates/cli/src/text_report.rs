@@ -35,12 +35,28 @@ fn write_report(text: &mut String, report: &Report, arguments: &Scan) -> std::fm
     }
     if shown < report.alarms.len() {
         let older = counted(report.alarms.len() - shown, "older alarm");
-        writeln!(text, "\n{DIM}... and {older}; --max-alarms 0 shows all, --format json has all{DIM:#}")?;
+        writeln!(
+            text,
+            "\n{DIM}... and {older}; --max-alarms 0 shows all, --format json has all{DIM:#}"
+        )?;
     }
-    if let Some(event) = report.alarms.iter().take(shown).flat_map(|alarm| &alarm.events).find_map(|event| event.event_id.as_deref()) {
-        let from: Vec<String> = arguments.paths.iter().map(|path| path.display().to_string()).collect();
+    if let Some(event) = report
+        .alarms
+        .iter()
+        .take(shown)
+        .flat_map(|alarm| &alarm.events)
+        .find_map(|event| event.event_id.as_deref())
+    {
+        let from: Vec<String> = arguments
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         let (event, from) = (printable(event), printable(&from.join(" ")).into_owned());
-        writeln!(text, "\n{DIM}To see an event in full: trailwarden show {event} --from {from}{DIM:#}")?;
+        writeln!(
+            text,
+            "\n{DIM}To see an event in full: trailwarden show {event} --from {from}{DIM:#}"
+        )?;
     }
     write_filters(text, &report.metric_filters)?;
     write_outcomes(text, report)
@@ -54,7 +70,10 @@ fn headline(text: &mut String, report: &Report) -> std::fmt::Result {
     let events = counted(report.records.evaluated as usize, "event");
     let files = counted(report.log_files.processed as usize, "log file");
     write!(text, "{BOLD}{alarms}{BOLD:#} in {events} of {files}")?;
-    if let (Some(first), Some(last)) = (&report.records.first_event_time, &report.records.last_event_time) {
+    if let (Some(first), Some(last)) = (
+        &report.records.first_event_time,
+        &report.records.last_event_time,
+    ) {
         write!(text, ", {}", span(first, last))?;
     }
     writeln!(text)
@@ -66,23 +85,49 @@ fn write_alarm(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
         (Some(first), Some(last)) => span(first, last),
         _ => span(&alarm.start, &alarm.end),
     };
-    let open = if alarm.state == "open" { "  (may go on)" } else { "" };
-    writeln!(text, "\n{style}{}{style:#}  {BOLD}{}{BOLD:#}  {when}{open}", alarm.severity.to_uppercase(), printable(&alarm.title))?;
+    let open = if alarm.state == "open" {
+        "  (may go on)"
+    } else {
+        ""
+    };
+    writeln!(
+        text,
+        "\n{style}{}{style:#}  {BOLD}{}{BOLD:#}  {when}{open}",
+        alarm.severity.to_uppercase(),
+        printable(&alarm.title)
+    )?;
     writeln!(text, "  {}", printable(&alarm.story))?;
     let others: Vec<String> = alarm
         .group
         .iter()
         .filter(|(selector, _)| *selector != "$.recipientAccountId")
-        .map(|(selector, value)| format!("{selector} = {}", printable(value.as_deref().unwrap_or("(none)"))))
+        .map(|(selector, value)| {
+            format!(
+                "{selector} = {}",
+                printable(value.as_deref().unwrap_or("(none)"))
+            )
+        })
         .collect();
-    let others = if others.is_empty() { String::new() } else { format!(", for {}", others.join(", ")) };
-    writeln!(text, "  {DIM}{}: {}{others}{DIM:#}", printable(&alarm.filter), alarm.condition)?;
+    let others = if others.is_empty() {
+        String::new()
+    } else {
+        format!(", for {}", others.join(", "))
+    };
+    writeln!(
+        text,
+        "  {DIM}{}: {}{others}{DIM:#}",
+        printable(&alarm.filter),
+        alarm.condition
+    )?;
     write_events(text, alarm)
 }
 
 /// `2026-03-02 02:10:41 to 02:14:09 UTC`
 fn span(first: &str, last: &str) -> String {
-    let (first, last) = (first.trim_end_matches('Z').replace('T', " "), last.trim_end_matches('Z').replace('T', " "));
+    let (first, last) = (
+        first.trim_end_matches('Z').replace('T', " "),
+        last.trim_end_matches('Z').replace('T', " "),
+    );
     let same_day = first.get(..10) == last.get(..10);
     match (first == last, same_day) {
         (true, _) => format!("{first} UTC"),
@@ -100,14 +145,22 @@ fn write_events(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
     if more > 0 && !alarm.events.is_empty() {
         writeln!(text, "    {DIM}... and {more} more{DIM:#}")?;
     }
-    let mut locations: Vec<&str> = alarm.events.iter().map(|event| event.location.as_str()).collect();
+    let mut locations: Vec<&str> = alarm
+        .events
+        .iter()
+        .map(|event| event.location.as_str())
+        .collect();
     locations.sort_unstable();
     locations.dedup();
     for location in locations.iter().take(2) {
         writeln!(text, "    {DIM}in {}{DIM:#}", printable(location))?;
     }
     if locations.len() > 2 {
-        writeln!(text, "    {DIM}and {} more{DIM:#}", counted(locations.len() - 2, "log file"))?;
+        writeln!(
+            text,
+            "    {DIM}and {} more{DIM:#}",
+            counted(locations.len() - 2, "log file")
+        )?;
     }
     Ok(())
 }
@@ -132,8 +185,10 @@ fn event_cells(event: &EventRow) -> [String; 7] {
 }
 
 fn time_of_day(event: &EventRow) -> String {
-    cloudtrail::parse_time(&event.event_time)
-        .map_or_else(|| event.event_time.clone(), |seconds| time::formatted(seconds, "%m-%d %H:%M:%S"))
+    cloudtrail::parse_time(&event.event_time).map_or_else(
+        || event.event_time.clone(),
+        |seconds| time::formatted(seconds, "%m-%d %H:%M:%S"),
+    )
 }
 
 fn write_filters(text: &mut String, filters: &[MetricFilterRow]) -> std::fmt::Result {
@@ -157,12 +212,25 @@ fn write_filters(text: &mut String, filters: &[MetricFilterRow]) -> std::fmt::Re
             writeln!(text, "  {row}")?;
         }
     }
-    let silent: Vec<&str> = filters.iter().filter(|filter| filter.matched == 0).map(|filter| filter.name.as_str()).collect();
+    let silent: Vec<&str> = filters
+        .iter()
+        .filter(|filter| filter.matched == 0)
+        .map(|filter| filter.name.as_str())
+        .collect();
     if silent.is_empty() {
         return Ok(());
     }
-    let named = silent.iter().take(20).map(|name| printable(name)).collect::<Vec<_>>().join(", ");
-    let more = if silent.len() > 20 { format!(" and {} more", silent.len() - 20) } else { String::new() };
+    let named = silent
+        .iter()
+        .take(20)
+        .map(|name| printable(name))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let more = if silent.len() > 20 {
+        format!(" and {} more", silent.len() - 20)
+    } else {
+        String::new()
+    };
     writeln!(text, "  {DIM}Nothing matched {named}{more}{DIM:#}")
 }
 
@@ -175,7 +243,10 @@ fn remarks(filter: &MetricFilterRow) -> String {
         remarks.push(format!("{} suppressed", grouped(filter.suppressed)));
     }
     if filter.without_value > 0 {
-        remarks.push(format!("{} without a metric value", grouped(filter.without_value)));
+        remarks.push(format!(
+            "{} without a metric value",
+            grouped(filter.without_value)
+        ));
     }
     remarks.join(", ")
 }
@@ -204,7 +275,11 @@ fn write_outcomes(text: &mut String, report: &Report) -> std::fmt::Result {
         with_reasons(skipped, "skipped", &records.skipped),
     )?;
     if records.time_from_key > 0 {
-        writeln!(text, "  {} no readable time; the time of delivery was taken", have(records.time_from_key))?;
+        writeln!(
+            text,
+            "  {} no readable time; the time of delivery was taken",
+            have(records.time_from_key)
+        )?;
     }
     if records.future > 0 {
         writeln!(text, "  {} a time in the future", have(records.future))?;
@@ -221,8 +296,11 @@ fn have(count: u64) -> String {
 
 /// `74 skipped (digest_file 72, not_a_log_file 2)`
 fn with_reasons(sum: u64, what: &str, reasons: &BTreeMap<&'static str, u64>) -> String {
-    let reasons: Vec<String> =
-        reasons.iter().filter(|(_, count)| **count > 0).map(|(reason, count)| format!("{reason} {}", grouped(*count))).collect();
+    let reasons: Vec<String> = reasons
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| format!("{reason} {}", grouped(*count)))
+        .collect();
     match reasons.is_empty() {
         true => format!("{} {what}", grouped(sum)),
         false => format!("{} {what} ({})", grouped(sum), reasons.join(", ")),
@@ -235,17 +313,37 @@ fn write_problems(text: &mut String, problems: &[ProblemRow]) -> std::fmt::Resul
     }
     let mut by_kind: BTreeMap<(&str, &str), Vec<&ProblemRow>> = BTreeMap::new();
     for problem in problems {
-        by_kind.entry((problem.outcome, &problem.kind)).or_default().push(problem);
+        by_kind
+            .entry((problem.outcome, &problem.kind))
+            .or_default()
+            .push(problem);
     }
     writeln!(text, "\n{BOLD}Problems{BOLD:#}")?;
     for ((outcome, kind), problems) in by_kind {
-        let style = if outcome == "failed" { severity_style("high") } else { DIM };
-        writeln!(text, "  {style}{outcome}{style:#} {kind}: {}", counted(problems.len(), "object"))?;
+        let style = if outcome == "failed" {
+            severity_style("high")
+        } else {
+            DIM
+        };
+        writeln!(
+            text,
+            "  {style}{outcome}{style:#} {kind}: {}",
+            counted(problems.len(), "object")
+        )?;
         for problem in problems.iter().take(MOST_PROBLEMS) {
-            writeln!(text, "    {}\n      {DIM}{}{DIM:#}", printable(&problem.location), printable(&problem.message))?;
+            writeln!(
+                text,
+                "    {}\n      {DIM}{}{DIM:#}",
+                printable(&problem.location),
+                printable(&problem.message)
+            )?;
         }
         if problems.len() > MOST_PROBLEMS {
-            writeln!(text, "    {DIM}... and {} more; --format json has all{DIM:#}", problems.len() - MOST_PROBLEMS)?;
+            writeln!(
+                text,
+                "    {DIM}... and {} more; --format json has all{DIM:#}",
+                problems.len() - MOST_PROBLEMS
+            )?;
         }
     }
     Ok(())
@@ -264,10 +362,21 @@ fn severity_style(severity: &str) -> Style {
 
 /// Rows with their cells in columns, two spaces apart, the last column ragged.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or_default()).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..N)
+        .map(|column| width(column).unwrap_or_default())
+        .collect();
     let padded = |row: &[String; N]| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(padded).collect()

@@ -36,16 +36,25 @@ impl RangeEnd for End {
 /// A sentence with the forms that are read.
 pub(crate) fn parse<E: RangeEnd>(text: &str) -> Result<i64, String> {
     let seconds = cloudtrail::parse_time(text)
-        .or_else(|| text.parse::<i64>().ok().filter(|seconds| Timestamp::from_second(*seconds).is_ok()))
+        .or_else(|| {
+            text.parse::<i64>()
+                .ok()
+                .filter(|seconds| Timestamp::from_second(*seconds).is_ok())
+        })
         .or_else(|| {
             let day = is_day(text).then(|| text.parse::<Date>().ok()).flatten()?;
             Some(Offset::UTC.to_timestamp(E::of_day(day)).ok()?.as_second())
         });
-    seconds.ok_or_else(|| "expected a time such as 2026-03-02, 2026-03-02T02:10:00Z or Unix seconds".to_owned())
+    seconds.ok_or_else(|| {
+        "expected a time such as 2026-03-02, 2026-03-02T02:10:00Z or Unix seconds".to_owned()
+    })
 }
 
 fn is_day(text: &str) -> bool {
-    text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+    text.len() == 10
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
 /// `2026-03-02T02:10:00Z`

@@ -1,5 +1,9 @@
 //! `trailwarden test-filter`, `filters` and `show`, as a user runs them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panicking"
+)]
 
 mod command;
 
@@ -34,22 +38,57 @@ fn test_filter_prints_what_aws_prints() {
 
 #[test]
 fn test_filter_says_so_when_nothing_matches() {
-    assert_eq!(tested(&["--filter-pattern", "ERROR", "--log-event-messages", "fine"]), (1, json!({"matches": []})));
+    assert_eq!(
+        tested(&["--filter-pattern", "ERROR", "--log-event-messages", "fine"]),
+        (1, json!({"matches": []}))
+    );
 }
 
 #[test]
 fn test_filter_takes_hyphens_empty_messages_and_empty_patterns() {
-    assert_eq!(tested(&["--filter-pattern", "-DEBUG", "--log-event-messages=-x"]).1["matches"][0]["eventMessage"], "-x");
-    assert_eq!(tested(&["--filter-pattern", "", "--log-event-messages", ""]).1["matches"][0]["eventNumber"], 1);
-    assert_eq!(tested(&["--filter-pattern", "", "--log-event-messages="]).1["matches"][0]["eventNumber"], 1);
-    let (_, repeated) = tested(&["--filter-pattern=a", "--log-event-messages=a", "--log-event-messages=b", "--log-event-messages", "c", "xay"]);
-    let numbers: Vec<_> = repeated["matches"].as_array().unwrap().iter().map(|matched| matched["eventNumber"].clone()).collect();
+    assert_eq!(
+        tested(&["--filter-pattern", "-DEBUG", "--log-event-messages=-x"]).1["matches"][0]["eventMessage"],
+        "-x"
+    );
+    assert_eq!(
+        tested(&["--filter-pattern", "", "--log-event-messages", ""]).1["matches"][0]["eventNumber"],
+        1
+    );
+    assert_eq!(
+        tested(&["--filter-pattern", "", "--log-event-messages="]).1["matches"][0]["eventNumber"],
+        1
+    );
+    let (_, repeated) = tested(&[
+        "--filter-pattern=a",
+        "--log-event-messages=a",
+        "--log-event-messages=b",
+        "--log-event-messages",
+        "c",
+        "xay",
+    ]);
+    let numbers: Vec<_> = repeated["matches"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|matched| matched["eventNumber"].clone())
+        .collect();
     assert_eq!(numbers, [json!(1), json!(4)]);
 }
 
 #[test]
 fn test_filter_counts_lines_blank_ones_included() {
-    let run = with_input(&["test-filter", "--filter-pattern", "[a, b]", "--file", "-", "--format", "json"], b"x y\r\n\n\xff z\nlast line");
+    let run = with_input(
+        &[
+            "test-filter",
+            "--filter-pattern",
+            "[a, b]",
+            "--file",
+            "-",
+            "--format",
+            "json",
+        ],
+        b"x y\r\n\n\xff z\nlast line",
+    );
     assert_eq!(run.status, 0);
     let document: Value = serde_json::from_str(&run.stdout).unwrap();
     let expected = json!({"matches": [
@@ -63,13 +102,22 @@ fn test_filter_counts_lines_blank_ones_included() {
 #[test]
 fn test_filter_has_no_limit_of_50_messages() {
     let messages: Vec<String> = (0..120).map(|n| format!("m{n}")).collect();
-    let arguments: Vec<&str> = ["--filter-pattern", "m119", "--log-event-messages"].into_iter().chain(messages.iter().map(String::as_str)).collect();
+    let arguments: Vec<&str> = ["--filter-pattern", "m119", "--log-event-messages"]
+        .into_iter()
+        .chain(messages.iter().map(String::as_str))
+        .collect();
     assert_eq!(tested(&arguments).1["matches"][0]["eventNumber"], 120);
 }
 
 #[test]
 fn an_invalid_pattern_is_pointed_at() {
-    let run = trailwarden(&["test-filter", "--filter-pattern", r#"{ $.eventName ~= "Stop*" }"#, "--log-event-messages", "x"]);
+    let run = trailwarden(&[
+        "test-filter",
+        "--filter-pattern",
+        r#"{ $.eventName ~= "Stop*" }"#,
+        "--log-event-messages",
+        "x",
+    ]);
     assert_eq!((run.status, run.stdout.as_str()), (2, ""));
     insta::assert_snapshot!(run.stderr, @"");
 }
@@ -77,9 +125,18 @@ fn an_invalid_pattern_is_pointed_at() {
 #[test]
 fn test_filter_without_messages_or_with_an_unreadable_file_could_not_run() {
     for (arguments, says) in [
-        (&["test-filter", "--filter-pattern", "x"][..], "no messages, expected --log-event-messages"),
-        (&["test-filter", "--filter-pattern", "x", "--file", "nowhere"], "cannot read `nowhere`"),
-        (&["test-filter", "--log-event-messages", "x"], "--filter-pattern"),
+        (
+            &["test-filter", "--filter-pattern", "x"][..],
+            "no messages, expected --log-event-messages",
+        ),
+        (
+            &["test-filter", "--filter-pattern", "x", "--file", "nowhere"],
+            "cannot read `nowhere`",
+        ),
+        (
+            &["test-filter", "--log-event-messages", "x"],
+            "--filter-pattern",
+        ),
     ] {
         let run = trailwarden(arguments);
         assert_eq!(run.status, 2, "{arguments:?}");
@@ -92,8 +149,14 @@ fn the_built_in_filters_pass_their_tests() {
     let run = trailwarden(&["filters", "test"]);
     assert_eq!(run.status, 0, "{}", run.stdout);
     assert!(run.stdout.contains(", 0 failed"), "{}", run.stdout);
-    assert_eq!(trailwarden(&["filters", "test", "samples/filters.yaml"]).status, 0);
-    assert_eq!(trailwarden(&["filters", "test", "--profile", "nist"]).status, 2);
+    assert_eq!(
+        trailwarden(&["filters", "test", "samples/filters.yaml"]).status,
+        0
+    );
+    assert_eq!(
+        trailwarden(&["filters", "test", "--profile", "nist"]).status,
+        2
+    );
 }
 
 #[test]
@@ -114,12 +177,18 @@ fn filters_check_shows_faults_and_counts_them() {
     fs::write(&path, "metric_filters:\n  - name: A\n    pattern: '{ $.readOnly = false }'\n    metric: {namespace: N, name: M}\n").unwrap();
     let path = path.to_str().unwrap();
     let run = trailwarden(&["filters", "check", path]);
-    assert_eq!((run.status, run.stdout.replace(path, "f.yaml").as_str()), (0, "f.yaml: 1 filter, no fault\n"));
+    assert_eq!(
+        (run.status, run.stdout.replace(path, "f.yaml").as_str()),
+        (0, "f.yaml: 1 filter, no fault\n")
+    );
     insta::assert_snapshot!(run.stderr.replace(path, "f.yaml"), @"");
     fs::write(path, "metric_filters:\n  - name: A\n    pattern: '{ $.a = 1'\n    metric: {namespace: N}\n    treshold: 1\n").unwrap();
     let run = trailwarden(&["filters", "check", path, "samples/filters.yaml"]);
     assert_eq!(run.status, 1);
-    assert_eq!(run.stdout.replace(path, "f.yaml"), "f.yaml: 3 faults\nsamples/filters.yaml: 3 filters, no fault\n");
+    assert_eq!(
+        run.stdout.replace(path, "f.yaml"),
+        "f.yaml: 3 faults\nsamples/filters.yaml: 3 filters, no fault\n"
+    );
     insta::assert_snapshot!(run.stderr.replace(path, "f.yaml"), @"");
 }
 
@@ -135,13 +204,39 @@ fn filters_list_lists_a_profile() {
 #[test]
 fn filters_explain_says_what_held_and_what_did_not() {
     let event = br#"{"eventName":"ConsoleLogin","errorMessage":null}"#;
-    let run = with_input(&["filters", "explain", "ConsoleSignInFailures", "--event", "-"], event);
+    let run = with_input(
+        &[
+            "filters",
+            "explain",
+            "ConsoleSignInFailures",
+            "--event",
+            "-",
+        ],
+        event,
+    );
     assert_eq!(run.status, 1);
     insta::assert_snapshot!(run.stdout, @"");
-    let run = with_input(&["filters", "explain", "--filter-pattern", "{ $.eventName = Console* }", "--event", "-"], event);
+    let run = with_input(
+        &[
+            "filters",
+            "explain",
+            "--filter-pattern",
+            "{ $.eventName = Console* }",
+            "--event",
+            "-",
+        ],
+        event,
+    );
     assert_eq!(run.status, 0);
     let run = trailwarden(&["filters", "explain", "Nothing", "--event", "x"]);
-    assert!(run.status == 2 && run.stderr.contains("no filter `Nothing` in built-in filters, expected one of"), "{}", run.stderr);
+    assert!(
+        run.status == 2
+            && run
+                .stderr
+                .contains("no filter `Nothing` in built-in filters, expected one of"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -155,12 +250,23 @@ fn show_prints_an_event_as_it_lies() {
     let expected = "{\n  \"eventID\": \"b\",\n  \"n\": 1.50,\n  \"k\": \"\\u00e9\",\n  \"responseElements\": {\n    \"credentials\": {\n      \"sessionToken\": \"secret\"\n    }\n  }\n}\n";
     assert_eq!(run.stdout, expected);
     assert!(run.stderr.contains(&format!("{path}, record 1")));
-    assert!(!trailwarden(&["show", "b", "--from", path, "--mask"]).stdout.contains("secret"));
+    assert!(
+        !trailwarden(&["show", "b", "--from", path, "--mask"])
+            .stdout
+            .contains("secret")
+    );
     let run = trailwarden(&["show", "b", "--from", path, "--format", "json"]);
     let line: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((&line["record_index"], &line["event"]["eventID"]), (&json!(1), &json!("b")));
+    assert_eq!(
+        (&line["record_index"], &line["event"]["eventID"]),
+        (&json!(1), &json!("b"))
+    );
     let run = trailwarden(&["show", "c", "--from", path]);
-    assert!(run.status == 1 && run.stderr.contains("no event `c` in 1 object"), "{}", run.stderr);
+    assert!(
+        run.status == 1 && run.stderr.contains("no event `c` in 1 object"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

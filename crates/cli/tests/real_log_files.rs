@@ -3,7 +3,11 @@
 //! `TRAILWARDEN_REAL_LOG_FILES` names a folder with `expected-cis14.json` (patterns, and for each set
 //! of log files how many records match) and a folder for each set. The answers were counted by
 //! three programs that have nothing to do with this one.
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may fail by panicking, and says if it cannot run")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test may fail by panicking, and says if it cannot run"
+)]
 
 mod command;
 
@@ -20,12 +24,25 @@ fn the_counts_of_14_well_known_filters_on_real_log_files_are_the_known_ones() {
         return;
     };
     let folder = PathBuf::from(folder).canonicalize().unwrap();
-    let expected: Value = serde_json::from_str(&fs::read_to_string(folder.join("expected-cis14.json")).unwrap()).unwrap();
+    let expected: Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("expected-cis14.json")).unwrap())
+            .unwrap();
     let filters = tempfile::NamedTempFile::new().unwrap();
-    fs::write(filters.path(), filters_file(&expected["patterns"]).to_string()).unwrap();
+    fs::write(
+        filters.path(),
+        filters_file(&expected["patterns"]).to_string(),
+    )
+    .unwrap();
     for (set, expected) in expected["sets"].as_object().unwrap() {
         let path = folder.join(set);
-        let arguments = ["scan", path.to_str().unwrap(), "--filters", filters.path().to_str().unwrap(), "--format", "json"];
+        let arguments = [
+            "scan",
+            path.to_str().unwrap(),
+            "--filters",
+            filters.path().to_str().unwrap(),
+            "--format",
+            "json",
+        ];
         let run = trailwarden(&arguments);
         assert_eq!(run.status, 0, "{}", run.stderr);
         let report: Value = serde_json::from_str(&run.stdout).unwrap();

@@ -1,5 +1,10 @@
 //! `trailwarden scan`, as a user runs it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may fail by panicking"
+)]
 
 mod command;
 
@@ -15,11 +20,24 @@ fn scan(arguments: &[&str]) -> Value {
     let run = trailwarden(&[&["scan", "--format", "json"], arguments].concat());
     assert_eq!(run.status, 0, "{}", run.stderr);
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
-    let sum = |counts: &Value| counts.as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum::<u64>();
+    let sum = |counts: &Value| {
+        counts
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|count| count.as_u64().unwrap())
+            .sum::<u64>()
+    };
     let files = &report["log_files"];
-    assert_eq!(files["found"].as_u64().unwrap(), files["processed"].as_u64().unwrap() + sum(&files["skipped"]) + sum(&files["failed"]));
+    assert_eq!(
+        files["found"].as_u64().unwrap(),
+        files["processed"].as_u64().unwrap() + sum(&files["skipped"]) + sum(&files["failed"])
+    );
     let records = &report["records"];
-    assert_eq!(records["read"].as_u64().unwrap(), records["evaluated"].as_u64().unwrap() + sum(&records["skipped"]));
+    assert_eq!(
+        records["read"].as_u64().unwrap(),
+        records["evaluated"].as_u64().unwrap() + sum(&records["skipped"])
+    );
     report
 }
 
@@ -33,19 +51,36 @@ fn skipped(report: &Value) -> BTreeMap<String, u64> {
 
 fn nonzero(counts: &Value) -> BTreeMap<String, u64> {
     let counts = counts.as_object().unwrap().iter();
-    counts.map(|(name, count)| (name.clone(), count.as_u64().unwrap())).filter(|(_, count)| *count > 0).collect()
+    counts
+        .map(|(name, count)| (name.clone(), count.as_u64().unwrap()))
+        .filter(|(_, count)| *count > 0)
+        .collect()
 }
 
 fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
-    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    pairs
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 /// Alarms as `filter first last events`, oldest first.
 fn alarms(report: &Value) -> Vec<String> {
-    let mut alarms: Vec<String> = report["alarms"].as_array().unwrap().iter().map(|alarm| {
-        let time = |member: &str| alarm[member].as_str().unwrap()[11..19].to_owned();
-        format!("{} {} {} {}", alarm["filter"].as_str().unwrap(), time("first_event_time"), time("last_event_time"), alarm["matched"])
-    }).collect();
+    let mut alarms: Vec<String> = report["alarms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|alarm| {
+            let time = |member: &str| alarm[member].as_str().unwrap()[11..19].to_owned();
+            format!(
+                "{} {} {} {}",
+                alarm["filter"].as_str().unwrap(),
+                time("first_event_time"),
+                time("last_event_time"),
+                alarm["matched"]
+            )
+        })
+        .collect();
     alarms.sort();
     alarms
 }
@@ -53,17 +88,30 @@ fn alarms(report: &Value) -> Vec<String> {
 /// The rows of a table in the samples' README, which its generator writes from what it put in.
 fn expected(heading: &str) -> Vec<Vec<String>> {
     let readme = fs::read_to_string(root().join("samples/README.md")).unwrap();
-    let table = readme.split(&format!("<!-- {heading}: written by make_samples.py -->")).nth(1).unwrap();
+    let table = readme
+        .split(&format!("<!-- {heading}: written by make_samples.py -->"))
+        .nth(1)
+        .unwrap();
     let table = table.split("<!--").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
-    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+    rows.map(|row| {
+        row.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect()
+    })
+    .collect()
 }
 
 #[test]
 fn the_samples_give_the_alarms_that_were_put_into_them() {
     let report = scan(&["samples"]);
     let rows = expected("alarms");
-    let mut told: Vec<String> = rows.iter().filter(|row| row[1] == "told").map(|row| format!("{} {} {} {}", row[0], row[2], row[3], row[4])).collect();
+    let mut told: Vec<String> = rows
+        .iter()
+        .filter(|row| row[1] == "told")
+        .map(|row| format!("{} {} {} {}", row[0], row[2], row[3], row[4]))
+        .collect();
     told.sort();
     assert_eq!(alarms(&report), told);
     let mut shadow: BTreeMap<String, u64> = BTreeMap::new();
@@ -73,23 +121,43 @@ fn the_samples_give_the_alarms_that_were_put_into_them() {
     let filters = report["metric_filters"].as_array().unwrap().iter();
     let found: BTreeMap<String, u64> = filters
         .filter(|filter| filter["mode"] == "shadow")
-        .map(|filter| (filter["name"].as_str().unwrap().to_owned(), filter["alarms"].as_u64().unwrap()))
+        .map(|filter| {
+            (
+                filter["name"].as_str().unwrap().to_owned(),
+                filter["alarms"].as_u64().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(found, shadow);
-    assert_eq!(skipped(&report), counts(&[("digest_file", 72), ("not_a_log_file", 3)]));
+    assert_eq!(
+        skipped(&report),
+        counts(&[("digest_file", 72), ("not_a_log_file", 3)])
+    );
 }
 
 #[test]
 fn the_samples_with_filters_of_ones_own_give_what_was_put_into_them() {
     let report = scan(&["samples/AWSLogs", "--filters", "samples/filters.yaml"]);
     let rows = expected("own filters");
-    let mut told: Vec<String> =
-        rows.iter().filter(|row| row[3] != "has no alarm").map(|row| format!("{} {} {} {}", row[0], row[3], row[4], row[5])).collect();
+    let mut told: Vec<String> = rows
+        .iter()
+        .filter(|row| row[3] != "has no alarm")
+        .map(|row| format!("{} {} {} {}", row[0], row[3], row[4], row[5]))
+        .collect();
     told.sort();
     assert_eq!(alarms(&report), told);
-    for (row, filter) in rows.iter().zip(report["metric_filters"].as_array().unwrap()) {
+    for (row, filter) in rows
+        .iter()
+        .zip(report["metric_filters"].as_array().unwrap())
+    {
         assert_eq!(filter["name"], row[0].as_str());
-        assert_eq!((filter["matched"].to_string(), filter["suppressed"].to_string()), (row[1].clone(), row[2].clone()));
+        assert_eq!(
+            (
+                filter["matched"].to_string(),
+                filter["suppressed"].to_string()
+            ),
+            (row[1].clone(), row[2].clone())
+        );
     }
 }
 
@@ -104,11 +172,29 @@ fn the_report_for_people_reads_well() {
 fn copies_order_and_threads_change_no_alarm() {
     let once = scan(&["samples/AWSLogs", "--threads", "1"]);
     let folder = tempfile::tempdir().unwrap();
-    copy(&root().join("samples/AWSLogs/111122223333/CloudTrail"), &folder.path().join("another-copy"));
-    let twice = scan(&[folder.path().to_str().unwrap(), "samples/AWSLogs", "--threads", "7"]);
+    copy(
+        &root().join("samples/AWSLogs/111122223333/CloudTrail"),
+        &folder.path().join("another-copy"),
+    );
+    let twice = scan(&[
+        folder.path().to_str().unwrap(),
+        "samples/AWSLogs",
+        "--threads",
+        "7",
+    ]);
     assert_eq!(alarms(&once), alarms(&twice));
-    assert_eq!(once["alarms"].as_array().unwrap().len(), twice["alarms"].as_array().unwrap().len());
-    let stories = |report: &Value| -> Vec<Value> { report["alarms"].as_array().unwrap().iter().map(|alarm| alarm["story"].clone()).collect() };
+    assert_eq!(
+        once["alarms"].as_array().unwrap().len(),
+        twice["alarms"].as_array().unwrap().len()
+    );
+    let stories = |report: &Value| -> Vec<Value> {
+        report["alarms"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|alarm| alarm["story"].clone())
+            .collect()
+    };
     assert_eq!(stories(&once), stories(&twice));
     assert!(twice["records"]["read"].as_u64() > once["records"]["read"].as_u64());
     let same = scan(&["samples/AWSLogs", "--threads", "5"]);
@@ -138,7 +224,11 @@ impl Folder {
 
     fn put(&mut self, content: &[u8]) -> String {
         self.1 += 1;
-        let name = format!("111122223333_CloudTrail_us-east-1_20260302T{:02}{:02}Z_abcdefghijklmnop.json.gz", self.1 / 60, self.1 % 60);
+        let name = format!(
+            "111122223333_CloudTrail_us-east-1_20260302T{:02}{:02}Z_abcdefghijklmnop.json.gz",
+            self.1 / 60,
+            self.1 % 60
+        );
         self.put_as(&name, content)
     }
 
@@ -175,44 +265,132 @@ fn every_bad_object_has_an_outcome_and_costs_nothing_beside_it() {
     folder.put(b"hello");
     folder.put(&gzip(b"{}"));
     folder.put(&gzip(br#"{"Records":{}}"#));
-    folder.put(&gzip(br#"{"digestEndTime":"x","digestS3Object":"y","logFiles":[]}"#));
+    folder.put(&gzip(
+        br#"{"digestEndTime":"x","digestS3Object":"y","logFiles":[]}"#,
+    ));
     folder.put_as("CloudTrail-Digest/x.json.gz", &good);
-    folder.put_as("111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260302T001500Z.json.gz", b"whatever");
+    folder.put_as(
+        "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260302T001500Z.json.gz",
+        b"whatever",
+    );
     folder.put_as("notes.txt", b"not ours");
     folder.put_as("AWSLogs_$folder$", b"");
     folder.put_as("renamed.gz", &gzip(&records(&[STOP])));
     let report = folder.scan();
-    assert_eq!(failed(&report), counts(&[("crc_mismatch", 1), ("empty", 1), ("length_mismatch", 1), ("no_records", 1), ("not_json", 1), ("records_not_an_array", 1), ("truncated", 1)]));
-    assert_eq!(skipped(&report), counts(&[("digest_file", 3), ("folder_marker", 1), ("not_a_log_file", 1)]));
+    assert_eq!(
+        failed(&report),
+        counts(&[
+            ("crc_mismatch", 1),
+            ("empty", 1),
+            ("length_mismatch", 1),
+            ("no_records", 1),
+            ("not_json", 1),
+            ("records_not_an_array", 1),
+            ("truncated", 1)
+        ])
+    );
+    assert_eq!(
+        skipped(&report),
+        counts(&[
+            ("digest_file", 3),
+            ("folder_marker", 1),
+            ("not_a_log_file", 1)
+        ])
+    );
     assert_eq!(report["log_files"]["processed"], 2);
-    assert_eq!(alarms(&report), ["CloudTrailChanges 10:00:00 10:00:00 1"], "the same event in two files counts once");
-    assert_eq!(report["problems"].as_array().unwrap().len(), 8, "each failed or strange object is named");
+    assert_eq!(
+        alarms(&report),
+        ["CloudTrailChanges 10:00:00 10:00:00 1"],
+        "the same event in two files counts once"
+    );
+    assert_eq!(
+        report["problems"].as_array().unwrap().len(),
+        8,
+        "each failed or strange object is named"
+    );
 }
 
 #[test]
 fn every_odd_record_is_evaluated_or_skipped_for_a_reason() {
-    let surrogate = STOP.replace("e-1", "e-2").replace("us-east-1", r"us-\ud800east-1");
-    let duplicate = STOP.replace("e-1", "e-3").replacen('{', r#"{"eventName":"Other","#, 1);
-    let deep = STOP.replace("e-1", "e-4").replacen('{', &format!("{{\"d\":{}{},", "[".repeat(10_000), "]".repeat(10_000)), 1);
-    let long = STOP.replace("e-1", "e-5").replacen('{', &format!("{{\"s\":\"{}\",", "x".repeat(200_000)), 1);
-    let number = STOP.replace("e-1", "e-6").replacen('{', "{\"n\":123456789012345678901234567890e999999999999,", 1);
-    let comma = STOP.replace("e-1", "e-7").replace("\"111122223333\"}", "\"111122223333\",}");
+    let surrogate = STOP
+        .replace("e-1", "e-2")
+        .replace("us-east-1", r"us-\ud800east-1");
+    let duplicate = STOP
+        .replace("e-1", "e-3")
+        .replacen('{', r#"{"eventName":"Other","#, 1);
+    let deep = STOP.replace("e-1", "e-4").replacen(
+        '{',
+        &format!("{{\"d\":{}{},", "[".repeat(10_000), "]".repeat(10_000)),
+        1,
+    );
+    let long = STOP.replace("e-1", "e-5").replacen(
+        '{',
+        &format!("{{\"s\":\"{}\",", "x".repeat(200_000)),
+        1,
+    );
+    let number = STOP.replace("e-1", "e-6").replacen(
+        '{',
+        "{\"n\":123456789012345678901234567890e999999999999,",
+        1,
+    );
+    let comma = STOP
+        .replace("e-1", "e-7")
+        .replace("\"111122223333\"}", "\"111122223333\",}");
     let mut folder = Folder::new();
-    let mut content = records(&[STOP, &surrogate, &duplicate, &deep, &long, &number, &comma, "null", "5", "[]"]);
+    let mut content = records(&[
+        STOP, &surrogate, &duplicate, &deep, &long, &number, &comma, "null", "5", "[]",
+    ]);
     let end = content.len() - 2;
-    let invalid = [b",".to_vec(), STOP.replace("e-1", "e-8").replace("us-east-1", "us-XX").into_bytes()].concat();
-    let invalid: Vec<u8> = invalid.into_iter().map(|byte| if byte == b'X' { 0xff } else { byte }).collect();
+    let invalid = [
+        b",".to_vec(),
+        STOP.replace("e-1", "e-8")
+            .replace("us-east-1", "us-XX")
+            .into_bytes(),
+    ]
+    .concat();
+    let invalid: Vec<u8> = invalid
+        .into_iter()
+        .map(|byte| if byte == b'X' { 0xff } else { byte })
+        .collect();
     content.splice(end..end, invalid);
     let content = [b"\xef\xbb\xbf".to_vec(), content].concat();
     let half = content.len() / 2;
-    folder.put(&[gzip(&content[..half]), gzip(&content[half..]), b"junk".to_vec()].concat());
+    folder.put(
+        &[
+            gzip(&content[..half]),
+            gzip(&content[half..]),
+            b"junk".to_vec(),
+        ]
+        .concat(),
+    );
     let report = folder.scan();
     assert_eq!(report["records"]["evaluated"], 8);
-    assert_eq!(nonzero(&report["records"]["skipped"]), counts(&[("not_an_object", 3)]));
-    let filter = report["metric_filters"].as_array().unwrap().iter().find(|filter| filter["name"] == "CloudTrailChanges").unwrap();
+    assert_eq!(
+        nonzero(&report["records"]["skipped"]),
+        counts(&[("not_an_object", 3)])
+    );
+    let filter = report["metric_filters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|filter| filter["name"] == "CloudTrailChanges")
+        .unwrap();
     assert_eq!(filter["matched"], 8, "no oddity hides an event");
-    let kinds: Vec<&str> = report["problems"].as_array().unwrap().iter().map(|problem| problem["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["malformed_record", "multiple_members", "not_an_object", "trailing_data"]);
+    let kinds: Vec<&str> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| problem["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "malformed_record",
+            "multiple_members",
+            "not_an_object",
+            "trailing_data"
+        ]
+    );
 }
 
 #[test]
@@ -232,24 +410,64 @@ fn links_are_followed_and_loops_are_not() {
 #[test]
 fn time_ranges_take_both_ends_and_count_what_they_leave_out() {
     let mut folder = Folder::new();
-    let at = |n: u32| STOP.replace("10:00:00", &format!("10:00:{n:02}")).replace("e-1", &format!("e-{n}"));
+    let at = |n: u32| {
+        STOP.replace("10:00:00", &format!("10:00:{n:02}"))
+            .replace("e-1", &format!("e-{n}"))
+    };
     folder.put(&gzip(&records(&[&at(1), &at(2), &at(3), &at(4)])));
     let path = folder.0.path().to_str().unwrap();
-    let report = scan(&[path, "--start-time", "2026-03-02T10:00:02Z", "--end-time", "2026-03-02T10:00:03Z"]);
-    assert_eq!((&report["records"]["evaluated"], &report["records"]["skipped"]["out_of_range"]), (&2.into(), &2.into()));
-    assert_eq!(scan(&[path, "--start-time", "2026-03-02", "--end-time", "2026-03-02"])["records"]["evaluated"], 4);
-    assert_eq!(scan(&[path, "--end-time", "2026-03-01"])["records"]["evaluated"], 0);
+    let report = scan(&[
+        path,
+        "--start-time",
+        "2026-03-02T10:00:02Z",
+        "--end-time",
+        "2026-03-02T10:00:03Z",
+    ]);
+    assert_eq!(
+        (
+            &report["records"]["evaluated"],
+            &report["records"]["skipped"]["out_of_range"]
+        ),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(
+        scan(&[
+            path,
+            "--start-time",
+            "2026-03-02",
+            "--end-time",
+            "2026-03-02"
+        ])["records"]["evaluated"],
+        4
+    );
+    assert_eq!(
+        scan(&[path, "--end-time", "2026-03-01"])["records"]["evaluated"],
+        0
+    );
 }
 
 #[test]
 fn evidence_is_limited_and_the_count_is_not() {
     let mut folder = Folder::new();
-    let events: Vec<String> = (0..30).map(|n| STOP.replace("10:00:00", &format!("10:00:{n:02}")).replace("e-1", &format!("e-{n}"))).collect();
-    folder.put(&gzip(&records(&events.iter().map(String::as_str).collect::<Vec<_>>())));
+    let events: Vec<String> = (0..30)
+        .map(|n| {
+            STOP.replace("10:00:00", &format!("10:00:{n:02}"))
+                .replace("e-1", &format!("e-{n}"))
+        })
+        .collect();
+    folder.put(&gzip(&records(
+        &events.iter().map(String::as_str).collect::<Vec<_>>(),
+    )));
     let report = scan(&[folder.0.path().to_str().unwrap(), "--max-events", "3"]);
     let alarm = &report["alarms"][0];
-    assert_eq!((&alarm["matched"], alarm["events"].as_array().unwrap().len()), (&30.into(), 3));
-    assert_eq!(alarm["events"][0]["event_id"], "e-0", "the first events are shown");
+    assert_eq!(
+        (&alarm["matched"], alarm["events"].as_array().unwrap().len()),
+        (&30.into(), 3)
+    );
+    assert_eq!(
+        alarm["events"][0]["event_id"], "e-0",
+        "the first events are shown"
+    );
     assert_eq!(alarm["group"]["$.recipientAccountId"], "111122223333");
 }
 
@@ -269,7 +487,17 @@ fn standard_input_and_globs_are_read() {
 fn the_exit_code_is_that_of_the_job_unless_asked_for() {
     assert_eq!(trailwarden(&["scan", "samples"]).status, 0);
     assert_eq!(trailwarden(&["scan", "samples", "--exit-code"]).status, 1);
-    assert_eq!(trailwarden(&["scan", "samples", "--exit-code", "--start-time", "2026-03-03"]).status, 0);
+    assert_eq!(
+        trailwarden(&[
+            "scan",
+            "samples",
+            "--exit-code",
+            "--start-time",
+            "2026-03-03"
+        ])
+        .status,
+        0
+    );
     let mut folder = Folder::new();
     let broken = folder.put(b"");
     assert_eq!(trailwarden(&["scan", &broken]).status, 0);
@@ -280,14 +508,45 @@ fn the_exit_code_is_that_of_the_job_unless_asked_for() {
 fn what_cannot_run_says_why_and_exits_with_2() {
     for (arguments, says) in [
         (&["scan"][..], "required arguments"),
-        (&["scan", "nowhere"], "`nowhere` does not exist, expected a file, a folder, a glob or -"),
-        (&["scan", "nowhere/*.gz"], "no file matches the glob `nowhere/*.gz`"),
-        (&["scan", "s3://bucket/prefix"], "is an S3 address, expected a local path"),
-        (&["scan", "samples", "--bogus"], "unexpected argument '--bogus'"),
-        (&["scan", "samples", "--start-time", "yesterday"], "expected a time such as 2026-03-02"),
-        (&["scan", "samples", "--start-time", "2026-03-03", "--end-time", "2026-03-02"], "--start-time is later than --end-time"),
-        (&["scan", "samples", "--profile", "nist"], "has no profile `nist`, expected cis, recommended, user-guide"),
-        (&["scan", "samples", "--filters", "nowhere.yaml"], "cannot read `nowhere.yaml`"),
+        (
+            &["scan", "nowhere"],
+            "`nowhere` does not exist, expected a file, a folder, a glob or -",
+        ),
+        (
+            &["scan", "nowhere/*.gz"],
+            "no file matches the glob `nowhere/*.gz`",
+        ),
+        (
+            &["scan", "s3://bucket/prefix"],
+            "is an S3 address, expected a local path",
+        ),
+        (
+            &["scan", "samples", "--bogus"],
+            "unexpected argument '--bogus'",
+        ),
+        (
+            &["scan", "samples", "--start-time", "yesterday"],
+            "expected a time such as 2026-03-02",
+        ),
+        (
+            &[
+                "scan",
+                "samples",
+                "--start-time",
+                "2026-03-03",
+                "--end-time",
+                "2026-03-02",
+            ],
+            "--start-time is later than --end-time",
+        ),
+        (
+            &["scan", "samples", "--profile", "nist"],
+            "has no profile `nist`, expected cis, recommended, user-guide",
+        ),
+        (
+            &["scan", "samples", "--filters", "nowhere.yaml"],
+            "cannot read `nowhere.yaml`",
+        ),
         (&["scan", "samples", "--threads", "0"], "invalid value '0'"),
     ] {
         let run = trailwarden(arguments);

@@ -214,10 +214,14 @@ fn shown(value: Value<'_>) -> String {
     }
 }
 
-/// Text from an event, without what could move a terminal's cursor.
+/// Text from an event, without what could move a terminal's cursor or turn its lines around.
 fn printable(text: &str) -> String {
-    let escape = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
+    let is_risky = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let escape = |character: char| match is_risky(character) {
+        true => character.escape_unicode().to_string(),
         false => character.to_string(),
     };
     text.chars().map(escape).collect()

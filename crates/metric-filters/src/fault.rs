@@ -22,7 +22,14 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Fault { span, line: 0, column: 0, message: message.into(), label: None, help: None }
+        Fault {
+            span,
+            line: 0,
+            column: 0,
+            message: message.into(),
+            label: None,
+            help: None,
+        }
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {

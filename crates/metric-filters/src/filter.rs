@@ -41,13 +41,20 @@ impl MetricFilter {
     pub fn in_profile(&self, profile: &str) -> Option<MetricFilter> {
         let mut filter = self.clone();
         if !self.profiles.is_empty() {
-            let Override { pattern, mode, severity, alarm } = self.profiles.get(profile)?.clone();
+            let Override {
+                pattern,
+                mode,
+                severity,
+                alarm,
+            } = self.profiles.get(profile)?.clone();
             filter.pattern = pattern.unwrap_or(filter.pattern);
             filter.mode = mode.unwrap_or(filter.mode);
             filter.severity = severity.unwrap_or(filter.severity);
             filter.alarm = alarm.or(filter.alarm);
         }
-        filter.tests.retain(|test| test.profiles.is_empty() || test.profiles.iter().any(|name| name == profile));
+        filter.tests.retain(|test| {
+            test.profiles.is_empty() || test.profiles.iter().any(|name| name == profile)
+        });
         Some(filter)
     }
 }
@@ -70,8 +77,13 @@ pub enum Severity {
 
 impl Severity {
     /// All of them, mildest first.
-    pub const ALL: [Severity; 5] =
-        [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    pub const ALL: [Severity; 5] = [
+        Severity::Info,
+        Severity::Low,
+        Severity::Medium,
+        Severity::High,
+        Severity::Critical,
+    ];
 
     /// The word in a filters file.
     pub fn name(self) -> &'static str {
@@ -120,7 +132,10 @@ macro_rules! words {
             type Err = ();
 
             fn from_str(word: &str) -> Result<Self, ()> {
-                $type::ALL.into_iter().find(|value| value.name() == word).ok_or(())
+                $type::ALL
+                    .into_iter()
+                    .find(|value| value.name() == word)
+                    .ok_or(())
             }
         }
     };

@@ -33,5 +33,7 @@ mod set;
 pub use built_in::{BUILT_IN, DEFAULT_PROFILE, built_in};
 pub use fault::{Fault, Faults};
 pub use file::FiltersFile;
-pub use filter::{Alarm, FilterTest, MetricFilter, MetricTransformation, Mode, Override, Severity, Suppression};
+pub use filter::{
+    Alarm, FilterTest, MetricFilter, MetricTransformation, Mode, Override, Severity, Suppression,
+};
 pub use set::{Evaluator, FilterCount, FilterSet, LogFileReport, Match, TimeRange, group_text};

@@ -77,8 +77,12 @@ impl Node {
     fn write_json(&self, json: &mut String) {
         match &self.kind {
             _ if self.is_null() => json.push_str("null"),
-            Kind::Plain(text) if matches!(text.as_str(), "true" | "True" | "TRUE") => json.push_str("true"),
-            Kind::Plain(text) if matches!(text.as_str(), "false" | "False" | "FALSE") => json.push_str("false"),
+            Kind::Plain(text) if matches!(text.as_str(), "true" | "True" | "TRUE") => {
+                json.push_str("true")
+            }
+            Kind::Plain(text) if matches!(text.as_str(), "false" | "False" | "FALSE") => {
+                json.push_str("false")
+            }
             Kind::Plain(text) if raw_json::is_number(text) => json.push_str(text),
             Kind::Plain(text) | Kind::Text(text) => write_string(text, json),
             Kind::Sequence(elements) => {
@@ -126,7 +130,11 @@ fn write_string(text: &str, json: &mut String) {
 
 fn shortened(text: &str) -> String {
     const MOST: usize = 60;
-    let one_line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST).collect();
+    let one_line: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(MOST)
+        .collect();
     match text.chars().count() > MOST {
         true => format!("{one_line}..."),
         false => one_line,
@@ -147,7 +155,10 @@ impl JsonReader<'_> {
             let value = self.value(value, key.span.end, level + 1)?;
             members.push((key, value));
         }
-        Ok(Node { span, kind: Kind::Mapping(members) })
+        Ok(Node {
+            span,
+            kind: Kind::Mapping(members),
+        })
     }
 
     /// `from` is where the token before the value ends.
@@ -156,17 +167,25 @@ impl JsonReader<'_> {
         if level > MOST_LEVELS || self.nodes > MOST_NODES {
             return Err(too_much(from..from));
         }
-        let plain = |span, text: &str| Node { span, kind: Kind::Plain(text.to_owned()) };
+        let plain = |span, text: &str| Node {
+            span,
+            kind: Kind::Plain(text.to_owned()),
+        };
         Ok(match value {
             Value::Object(object) => return self.object(object, level),
             Value::Array(array) => {
                 let span = self.span(array.raw());
                 let mut elements: Vec<Node> = Vec::new();
                 for element in array.elements() {
-                    let from = elements.last().map_or(span.start + 1, |before| before.span.end);
+                    let from = elements
+                        .last()
+                        .map_or(span.start + 1, |before| before.span.end);
                     elements.push(self.value(element, from, level + 1)?);
                 }
-                Node { span, kind: Kind::Sequence(elements) }
+                Node {
+                    span,
+                    kind: Kind::Sequence(elements),
+                }
             }
             Value::String(string) => self.string(string),
             Value::Number(number) => plain(self.span(number.as_bytes()), number),
@@ -225,14 +244,23 @@ impl<'t> YamlReader<'t> {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamEnd => break,
-                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
+                Event::StreamStart
+                | Event::DocumentStart(_)
+                | Event::DocumentEnd
+                | Event::Nothing => {}
                 _ if root.is_some() => {
-                    return Err(Fault::new(span, "a second YAML document, expected one document in a file"));
+                    return Err(Fault::new(
+                        span,
+                        "a second YAML document, expected one document in a file",
+                    ));
                 }
                 event => root = Some(self.node(event, span, 0)?),
             }
         }
-        let empty = Node { span: 0..0, kind: Kind::Plain(String::new()) };
+        let empty = Node {
+            span: 0..0,
+            kind: Kind::Plain(String::new()),
+        };
         Ok(root.unwrap_or(empty))
     }
 
@@ -241,19 +269,29 @@ impl<'t> YamlReader<'t> {
             Some(Ok((event, span))) => Ok((event, self.bytes(span))),
             Some(Err(error)) => {
                 let at = self.byte(error.marker().index());
-                Err(Fault::new(at..(at + 1).min(self.length), format!("not YAML: {}", error.info())))
+                Err(Fault::new(
+                    at..(at + 1).min(self.length),
+                    format!("not YAML: {}", error.info()),
+                ))
             }
             None => Ok((Event::StreamEnd, self.length..self.length)),
         }
     }
 
-    fn node(&mut self, event: Event<'t>, mut span: Range<usize>, level: usize) -> Result<Node, Fault> {
+    fn node(
+        &mut self,
+        event: Event<'t>,
+        mut span: Range<usize>,
+        level: usize,
+    ) -> Result<Node, Fault> {
         self.nodes += 1;
         if level > MOST_LEVELS || self.nodes > MOST_NODES {
             return Err(too_much(span));
         }
         let (kind, anchor) = match event {
-            Event::Scalar(text, ScalarStyle::Plain, anchor, _) => (Kind::Plain(text.into_owned()), anchor),
+            Event::Scalar(text, ScalarStyle::Plain, anchor, _) => {
+                (Kind::Plain(text.into_owned()), anchor)
+            }
             Event::Scalar(text, _, anchor, _) => (Kind::Text(text.into_owned()), anchor),
             Event::SequenceStart(anchor, _) => {
                 let mut elements = Vec::new();
@@ -284,7 +322,8 @@ impl<'t> YamlReader<'t> {
             }
             Event::Alias(anchor) => {
                 let target = self.anchors.get(&anchor).cloned();
-                let target = target.ok_or_else(|| Fault::new(span.clone(), "an alias without an anchor"))?;
+                let target =
+                    target.ok_or_else(|| Fault::new(span.clone(), "an alias without an anchor"))?;
                 self.nodes += count(&target);
                 if self.nodes > MOST_NODES {
                     return Err(too_much(span));
@@ -317,7 +356,12 @@ impl<'t> YamlReader<'t> {
 fn count(node: &Node) -> usize {
     match &node.kind {
         Kind::Sequence(elements) => 1 + elements.iter().map(count).sum::<usize>(),
-        Kind::Mapping(members) => 1 + members.iter().map(|(key, value)| count(key) + count(value)).sum::<usize>(),
+        Kind::Mapping(members) => {
+            1 + members
+                .iter()
+                .map(|(key, value)| count(key) + count(value))
+                .sum::<usize>()
+        }
         _ => 1,
     }
 }
@@ -325,7 +369,9 @@ fn count(node: &Node) -> usize {
 fn too_much(span: Range<usize>) -> Fault {
     Fault::new(
         span,
-        format!("the file is nested deeper than {MOST_LEVELS} levels or holds more than {MOST_NODES} values"),
+        format!(
+            "the file is nested deeper than {MOST_LEVELS} levels or holds more than {MOST_NODES} values"
+        ),
     )
 }
 
@@ -337,7 +383,10 @@ mod tests {
     fn yaml_and_json_give_the_same_tree() {
         let yaml = "a:\n  - 1.50\n  - 'it''s'\nb: {c: null, d: \"x\\ty\", e: yes, f: true}\n";
         let json = r#"{"a":[1.50,"it's"],"b":{"c":null,"d":"x\ty","e":"yes","f":true}}"#;
-        assert_eq!(Node::parse(yaml).unwrap().to_json(), Node::parse(json).unwrap().to_json());
+        assert_eq!(
+            Node::parse(yaml).unwrap().to_json(),
+            Node::parse(json).unwrap().to_json()
+        );
     }
 
     #[test]
@@ -347,13 +396,20 @@ mod tests {
                 panic!("a mapping");
             };
             let (_, value) = &members[1];
-            assert!(text[value.span.clone()].trim_matches('"') == "value", "{text}: {:?}", value.span);
+            assert!(
+                text[value.span.clone()].trim_matches('"') == "value",
+                "{text}: {:?}",
+                value.span
+            );
         }
     }
 
     #[test]
     fn aliases_repeat_a_node_and_cannot_explode() {
-        assert_eq!(Node::parse("a: &x {k: 1}\nb: *x\n").unwrap().to_json(), r#"{"a":{"k":1},"b":{"k":1}}"#);
+        assert_eq!(
+            Node::parse("a: &x {k: 1}\nb: *x\n").unwrap().to_json(),
+            r#"{"a":{"k":1},"b":{"k":1}}"#
+        );
         let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for n in 1..12 {
             let uses = vec![format!("*a{}", n - 1); 10].join(",");

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use cloudtrail::{Entry, LogFileReader, LogFolder, Origin, ReadError, Summary, event_identity, event_time, recipient_account};
+use cloudtrail::{
+    Entry, LogFileReader, LogFolder, Origin, ReadError, Summary, event_identity, event_time,
+    recipient_account,
+};
 use filter_pattern::{PatternSet, Scratch, Selector};
 use raw_json::Object;
 
@@ -51,7 +54,11 @@ pub struct TimeRange {
 
 impl TimeRange {
     /// Every time there is.
-    pub const ALL: TimeRange = TimeRange { start: i64::MIN, end: i64::MAX, future: i64::MAX };
+    pub const ALL: TimeRange = TimeRange {
+        start: i64::MIN,
+        end: i64::MAX,
+        future: i64::MAX,
+    };
 
     fn contains(self, seconds: i64) -> bool {
         self.start <= seconds && seconds <= self.end
@@ -149,14 +156,26 @@ impl Evaluator<'_> {
         range: TimeRange,
         mut each: impl FnMut(Match<'_>),
     ) -> Result<LogFileReport, ReadError> {
-        let Evaluator { set, reader, scratch } = self;
+        let Evaluator {
+            set,
+            reader,
+            scratch,
+        } = self;
         let mut report = LogFileReport {
             filters: vec![FilterCount::default(); set.filters.len()],
             ..LogFileReport::default()
         };
         report.summary = reader.read(object, folder, |entry| {
             if let Entry::Record { index, record } = entry {
-                set.record(record, index, origin, range, scratch, &mut report, &mut each);
+                set.record(
+                    record,
+                    index,
+                    origin,
+                    range,
+                    scratch,
+                    &mut report,
+                    &mut each,
+                );
             }
         })?;
         Ok(report)
@@ -164,7 +183,10 @@ impl Evaluator<'_> {
 }
 
 impl FilterSet {
-    #[expect(clippy::too_many_arguments, reason = "one step of `Evaluator::evaluate`, over its disjoint parts")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of `Evaluator::evaluate`, over its disjoint parts"
+    )]
     fn record(
         &self,
         record: Object<'_>,
@@ -187,7 +209,9 @@ impl FilterSet {
         } else {
             report.newest_event_time = report.newest_event_time.max(Some(time.seconds));
         }
-        let oldest = report.oldest_event_time.map_or(time.seconds, |oldest| oldest.min(time.seconds));
+        let oldest = report
+            .oldest_event_time
+            .map_or(time.seconds, |oldest| oldest.min(time.seconds));
         report.oldest_event_time = Some(oldest);
         let matching = self.patterns.matches(record, scratch);
         if matching.is_empty() {
@@ -196,7 +220,9 @@ impl FilterSet {
         let account = recipient_account(record, origin);
         let identity = event_identity(record, origin, record_index);
         for &index in matching {
-            let (Some(filter), Some(count)) = (self.filters.get(index), report.filters.get_mut(index)) else {
+            let (Some(filter), Some(count)) =
+                (self.filters.get(index), report.filters.get_mut(index))
+            else {
                 continue;
             };
             let value = filter.metric.value.of(record);
@@ -224,15 +250,21 @@ impl FilterSet {
 }
 
 fn suppression(filter: &MetricFilter, record: Object<'_>, time: i64) -> Option<usize> {
-    filter
-        .suppress
-        .iter()
-        .position(|suppression| suppression.holds_at(time) && suppression.pattern.matches_record(record))
+    filter.suppress.iter().position(|suppression| {
+        suppression.holds_at(time) && suppression.pattern.matches_record(record)
+    })
 }
 
 fn group(filter: &MetricFilter, record: Object<'_>, account: &str) -> Vec<Option<String>> {
-    let selectors = filter.alarm.as_ref().map(|alarm| alarm.group_by.as_slice()).unwrap_or_default();
-    selectors.iter().map(|selector| group_value(selector, record, account)).collect()
+    let selectors = filter
+        .alarm
+        .as_ref()
+        .map(|alarm| alarm.group_by.as_slice())
+        .unwrap_or_default();
+    selectors
+        .iter()
+        .map(|selector| group_value(selector, record, account))
+        .collect()
 }
 
 /// A record without `recipientAccountId` counts for the account that its place names.
@@ -249,6 +281,12 @@ pub fn group_text(values: &[Option<String>]) -> Cow<'_, str> {
     match values {
         [] => Cow::Borrowed("all"),
         [Some(only)] => Cow::Borrowed(only),
-        values => Cow::Owned(values.iter().map(|value| value.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(", ")),
+        values => Cow::Owned(
+            values
+                .iter()
+                .map(|value| value.as_deref().unwrap_or("-"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
     }
 }
