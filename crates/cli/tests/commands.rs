@@ -119,7 +119,7 @@ fn an_invalid_pattern_is_pointed_at() {
         "x",
     ]);
     assert_eq!((run.status, run.stdout.as_str()), (2, ""));
-    insta::assert_snapshot!(run.stderr, @"");
+    insta::assert_snapshot!(run.stderr);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn a_failing_test_is_explained() {
     let path = path.to_str().unwrap();
     let run = trailwarden(&["filters", "test", path]);
     assert_eq!(run.status, 1);
-    insta::assert_snapshot!(run.stdout.replace(path, "f.yaml"), @"");
+    insta::assert_snapshot!(run.stdout.replace(path, "f.yaml"));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn filters_check_shows_faults_and_counts_them() {
         (run.status, run.stdout.replace(path, "f.yaml").as_str()),
         (0, "f.yaml: 1 filter, no fault\n")
     );
-    insta::assert_snapshot!(run.stderr.replace(path, "f.yaml"), @"");
+    insta::assert_snapshot!(run.stderr.replace(path, "f.yaml"));
     fs::write(path, "metric_filters:\n  - name: A\n    pattern: '{ $.a = 1'\n    metric: {namespace: N}\n    treshold: 1\n").unwrap();
     let run = trailwarden(&["filters", "check", path, "samples/filters.yaml"]);
     assert_eq!(run.status, 1);
@@ -189,7 +189,7 @@ fn filters_check_shows_faults_and_counts_them() {
         run.stdout.replace(path, "f.yaml"),
         "f.yaml: 3 faults\nsamples/filters.yaml: 3 filters, no fault\n"
     );
-    insta::assert_snapshot!(run.stderr.replace(path, "f.yaml"), @"");
+    insta::assert_snapshot!(run.stderr.replace(path, "f.yaml"));
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn filters_explain_says_what_held_and_what_did_not() {
         event,
     );
     assert_eq!(run.status, 1);
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout);
     let run = with_input(
         &[
             "filters",
