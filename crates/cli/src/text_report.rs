@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
 
 use anstyle::{AnsiColor, Style};
 
@@ -96,7 +97,7 @@ fn write_alarm(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
         alarm.severity.to_uppercase(),
         printable(&alarm.title)
     )?;
-    writeln!(text, "  {}", printable(&alarm.story))?;
+    writeln!(text, "{}", paragraph(&printable(&alarm.story)))?;
     let others: Vec<String> = alarm
         .group
         .iter()
@@ -136,8 +137,51 @@ fn span(first: &str, last: &str) -> String {
     }
 }
 
+/// Indented, and on a terminal wrapped between words.
+fn paragraph(text: &str) -> String {
+    let options = textwrap::Options::new(columns())
+        .initial_indent("  ")
+        .subsequent_indent("  ");
+    textwrap::fill(text, options)
+}
+
+/// The width of the terminal; no limit where there is none.
+fn columns() -> usize {
+    match (
+        std::io::stdout().is_terminal(),
+        terminal_size::terminal_size(),
+    ) {
+        (true, Some((terminal_size::Width(columns), _))) => usize::from(columns).max(40),
+        _ => usize::MAX,
+    }
+}
+
 fn write_events(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
-    let rows: Vec<[String; 7]> = alarm.events.iter().map(event_cells).collect();
+    let day = |time: &Option<String>| {
+        time.as_deref()
+            .and_then(|time| time.get(..10))
+            .map(str::to_owned)
+    };
+    let format = match day(&alarm.first_event_time) == day(&alarm.last_event_time) {
+        true => "%H:%M:%S", // The heading has the day.
+        false => "%m-%d %H:%M:%S",
+    };
+    let mut rows: Vec<[String; 7]> = alarm
+        .events
+        .iter()
+        .map(|event| event_cells(event, format))
+        .collect();
+    // The story says what does not fit; the id is what `show` wants.
+    for droppable in [TARGET, REGION, SOURCE_IP] {
+        if aligned(&rows)
+            .iter()
+            .any(|row| row.chars().count() + 4 > columns())
+        {
+            rows.iter_mut()
+                .filter_map(|row| row.get_mut(droppable))
+                .for_each(String::clear);
+        }
+    }
     for row in aligned(&rows) {
         writeln!(text, "    {row}")?;
     }
@@ -165,7 +209,12 @@ fn write_events(text: &mut String, alarm: &AlarmRow) -> std::fmt::Result {
     Ok(())
 }
 
-fn event_cells(event: &EventRow) -> [String; 7] {
+/// Columns of an event that can go where a terminal is narrow.
+const SOURCE_IP: usize = 3;
+const REGION: usize = 4;
+const TARGET: usize = 5;
+
+fn event_cells(event: &EventRow, time_format: &str) -> [String; 7] {
     let name = match (&event.error_code, event.failed) {
         (Some(code), _) => format!("{} ({code})", event.event_name),
         (None, true) => format!("{} (failed)", event.event_name),
@@ -174,7 +223,7 @@ fn event_cells(event: &EventRow) -> [String; 7] {
     let cell = |text: &str, most| cut(&printable(text), most);
     let optional = |text: &Option<String>, most| cell(text.as_deref().unwrap_or("-"), most);
     [
-        time_of_day(event),
+        formatted_time(event, time_format),
         cell(&name, 44),
         cell(&event.actor, 36),
         optional(&event.source_ip, 36),
@@ -184,10 +233,11 @@ fn event_cells(event: &EventRow) -> [String; 7] {
     ]
 }
 
-fn time_of_day(event: &EventRow) -> String {
-    cloudtrail::parse_time(&event.event_time).map_or_else(
+fn formatted_time(event: &EventRow, format: &str) -> String {
+    let seconds = cloudtrail::parse_time(&event.event_time);
+    seconds.map_or_else(
         || event.event_time.clone(),
-        |seconds| time::formatted(seconds, "%m-%d %H:%M:%S"),
+        |seconds| time::formatted(seconds, format),
     )
 }
 
@@ -231,7 +281,11 @@ fn write_filters(text: &mut String, filters: &[MetricFilterRow]) -> std::fmt::Re
     } else {
         String::new()
     };
-    writeln!(text, "  {DIM}Nothing matched {named}{more}{DIM:#}")
+    writeln!(
+        text,
+        "{DIM}{}{DIM:#}",
+        paragraph(&format!("Nothing matched {named}{more}"))
+    )
 }
 
 fn remarks(filter: &MetricFilterRow) -> String {
@@ -360,21 +414,19 @@ fn severity_style(severity: &str) -> Style {
     colour.on_default().bold()
 }
 
-/// Rows with their cells in columns, two spaces apart, the last column ragged.
+/// Rows with their cells in columns, two spaces apart, the last column ragged; empty columns go.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells
             .map(|cell| cell.chars().count())
             .max()
+            .unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..N)
-        .map(|column| width(column).unwrap_or_default())
-        .collect();
+    let widths: Vec<usize> = (0..N).map(width).collect();
     let padded = |row: &[String; N]| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
+        let cells = row.iter().zip(&widths).filter(|(_, width)| **width > 0);
+        let cells: Vec<String> = cells
             .map(|(cell, width)| format!("{cell:<width$}"))
             .collect();
         cells.join("  ").trim_end().to_owned()
