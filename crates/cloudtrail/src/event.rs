@@ -34,24 +34,130 @@ pub struct EventTime {
     pub from_key: bool,
 }
 
-/// Reads `eventTime`; for aggregated events, which have none, the start of their `timeWindow`.
-pub fn event_time(record: Object<'_>, origin: &Origin) -> EventTime {
-    let written = record.get("eventTime").and_then(readable_time).or_else(|| {
-        let start = record.path(&["timeWindow", "windowStart"])?;
-        readable_time(start)
-    });
-    match written {
-        Some(seconds) => EventTime {
-            seconds,
-            from_key: false,
-        },
-        None => EventTime {
-            seconds: origin
-                .delivery_time
-                .or(origin.last_modified)
-                .unwrap_or_default(),
-            from_key: true,
-        },
+/// The members that every event is asked for, found in one pass over the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EventHead<'r> {
+    event_time: Option<Value<'r>>,
+    time_window: Option<Value<'r>>,
+    event_id: Option<Value<'r>>,
+    aggregated_event_id: Option<Value<'r>>,
+    recipient_account_id: Option<Value<'r>>,
+    aggregated_account_id: Option<Value<'r>>,
+    user_identity: Option<Value<'r>>,
+}
+
+impl<'r> EventHead<'r> {
+    /// Looks for them; of duplicates the last one counts.
+    pub fn of(record: Object<'r>) -> Self {
+        let mut head = EventHead::default();
+        let mut cursor = record.cursor();
+        while let Some(name) = cursor.next_member() {
+            let written = name.raw();
+            let place = match written.contains(&b'\\') {
+                true => head.place(name.decode().as_bytes()),
+                false => head.place(written),
+            };
+            match place {
+                Some(place) => *place = Some(cursor.value()),
+                None => cursor.skip(),
+            }
+        }
+        head
+    }
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<Value<'r>>> {
+        Some(match name {
+            b"eventTime" => &mut self.event_time,
+            b"timeWindow" => &mut self.time_window,
+            b"eventID" => &mut self.event_id,
+            b"eventId" => &mut self.aggregated_event_id,
+            b"recipientAccountId" => &mut self.recipient_account_id,
+            b"accountId" => &mut self.aggregated_account_id,
+            b"userIdentity" => &mut self.user_identity,
+            _ => return None,
+        })
+    }
+
+    /// Reads `eventTime`; for aggregated events, which have none, the start of their `timeWindow`.
+    pub fn time(&self, origin: &Origin) -> EventTime {
+        let written = self.event_time.and_then(readable_time).or_else(|| {
+            let start = self.time_window?.get("windowStart")?;
+            readable_time(start)
+        });
+        match written {
+            Some(seconds) => EventTime {
+                seconds,
+                from_key: false,
+            },
+            None => EventTime {
+                seconds: origin
+                    .delivery_time
+                    .or(origin.last_modified)
+                    .unwrap_or_default(),
+                from_key: true,
+            },
+        }
+    }
+
+    /// The account the event is counted for: `recipientAccountId`, else the account in the key, else
+    /// `userIdentity.accountId`, else the `accountId` of aggregated events, else `unknown`.
+    pub fn account<'a>(&self, origin: &'a Origin) -> Cow<'a, str>
+    where
+        'r: 'a,
+    {
+        let in_identity = || self.user_identity?.get("accountId");
+        account_text(self.recipient_account_id)
+            .or_else(|| origin.account_id.as_deref().map(Cow::Borrowed))
+            .or_else(|| account_text(in_identity()))
+            .or_else(|| account_text(self.aggregated_account_id))
+            .unwrap_or(Cow::Borrowed("unknown"))
+    }
+
+    /// The event's id: `eventID`, or `eventId` as aggregated events spell it.
+    pub fn event_id(&self) -> Option<Cow<'r, str>> {
+        let id = self.event_id.or(self.aggregated_event_id)?.as_str()?;
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// What makes an event the same event wherever it is met, as 64 bits: account and event id, or,
+    /// without an id, the place where it lies.
+    ///
+    /// Two copies of one file, a redelivery or a replay give the same value; the copies that the two
+    /// accounts of a cross-account call receive do not (they share `sharedEventID` only). The
+    /// function is fixed (SipHash-2-4, key zero): values may be stored.
+    pub fn identity(&self, origin: &Origin, index: u64) -> u64 {
+        let mut hasher = SipHasher24::new();
+        let mut part = |bytes: &[u8]| {
+            hasher.write_u64(bytes.len() as u64);
+            hasher.write(bytes);
+        };
+        match self.event_id() {
+            Some(id) => {
+                part(b"id");
+                part(self.account(origin).as_bytes());
+                part(id.as_bytes());
+            }
+            None => {
+                part(b"place");
+                part(origin.location.as_bytes());
+                part(&index.to_le_bytes());
+            }
+        }
+        hasher.finish()
+    }
+}
+
+/// The event's id; see [`EventHead::event_id`].
+pub fn event_id(record: Object<'_>) -> Option<Cow<'_, str>> {
+    EventHead::of(record).event_id()
+}
+
+/// Account ids are strings; some were written as numbers.
+fn account_text(value: Option<Value<'_>>) -> Option<Cow<'_, str>> {
+    match value? {
+        Value::String(text) => Some(text.decode()).filter(|account| !account.is_empty()),
+        Value::Number(digits) => Some(Cow::Borrowed(digits)),
+        _ => None,
     }
 }
 
@@ -115,65 +221,26 @@ fn whole_seconds_utc(text: &[u8]) -> Option<i64> {
     Some(Offset::UTC.to_timestamp(time.ok()?).ok()?.as_second())
 }
 
-/// The account the event is counted for: `recipientAccountId`, else the account in the key, else
-/// `userIdentity.accountId`, else the `accountId` of aggregated events, else `unknown`.
-pub fn recipient_account<'r>(record: Object<'r>, origin: &'r Origin) -> Cow<'r, str> {
-    let text = |value: Option<Value<'r>>| match value? {
-        Value::String(text) => Some(text.decode()),
-        Value::Number(digits) => Some(Cow::Borrowed(digits)),
-        _ => None,
-    };
-    let written = text(record.get("recipientAccountId"));
-    written
-        .filter(|account| !account.is_empty())
-        .or_else(|| origin.account_id.as_deref().map(Cow::Borrowed))
-        .or_else(|| text(record.path(&["userIdentity", "accountId"])))
-        .or_else(|| text(record.get("accountId")))
-        .unwrap_or(Cow::Borrowed("unknown"))
-}
-
-/// The event's id: `eventID`, or `eventId` as aggregated events spell it.
-pub fn event_id(record: Object<'_>) -> Option<Cow<'_, str>> {
-    let id = record
-        .get("eventID")
-        .or_else(|| record.get("eventId"))?
-        .as_str()?;
-    (!id.is_empty()).then_some(id)
-}
-
-/// What makes an event the same event wherever it is met, as 64 bits: account and event id, or,
-/// without an id, the place where it lies.
-///
-/// Two copies of one file, a redelivery or a replay give the same value; the copies that the two
-/// accounts of a cross-account call receive do not (they share `sharedEventID` only). The function
-/// is fixed (SipHash-2-4, key zero): values may be stored.
-pub fn event_identity(record: Object<'_>, origin: &Origin, index: u64) -> u64 {
-    let mut hasher = SipHasher24::new();
-    let mut part = |bytes: &[u8]| {
-        hasher.write_u64(bytes.len() as u64);
-        hasher.write(bytes);
-    };
-    match event_id(record) {
-        Some(id) => {
-            part(b"id");
-            part(recipient_account(record, origin).as_bytes());
-            part(id.as_bytes());
-        }
-        None => {
-            part(b"place");
-            part(origin.location.as_bytes());
-            part(&index.to_le_bytes());
-        }
-    }
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn record(text: &str) -> Object<'_> {
         Object::parse(text.as_bytes()).unwrap()
+    }
+
+    fn recipient_account(record: Object<'_>, origin: &Origin) -> String {
+        EventHead::of(record).account(origin).into_owned()
+    }
+
+    fn event_identity(record: Object<'_>, origin: &Origin, index: u64) -> u64 {
+        EventHead::of(record).identity(origin, index)
+    }
+
+    #[test]
+    fn of_duplicate_members_the_last_one_counts_however_it_is_written() {
+        let twice = record(r#"{"eventID":"a","event\u0049D":"b","eventID\u0000":"c"}"#);
+        assert_eq!(event_id(twice).as_deref(), Some("b"));
     }
 
     fn origin() -> Origin {
@@ -220,7 +287,7 @@ mod tests {
             r#"{"eventTime":5}"#,
         ] {
             assert_eq!(
-                event_time(record(text), &origin()),
+                EventHead::of(record(text)).time(&origin()),
                 EventTime {
                     seconds: 1_772_417_700,
                     from_key: true
@@ -232,14 +299,14 @@ mod tests {
             delivery_time: None,
             ..origin()
         };
-        assert_eq!(event_time(record("{}"), &moved).seconds, 1);
+        assert_eq!(EventHead::of(record("{}")).time(&moved).seconds, 1);
     }
 
     #[test]
     fn aggregated_events_happen_when_their_window_starts() {
         let text = r#"{"timeWindow":{"windowStart":"2026-03-02T02:15:00Z","windowEnd":"2026-03-02T02:20:00Z"}}"#;
         assert_eq!(
-            event_time(record(text), &Origin::default()),
+            EventHead::of(record(text)).time(&Origin::default()),
             EventTime {
                 seconds: 1_772_417_700,
                 from_key: false

@@ -8,9 +8,8 @@
 //! ```
 //!
 //! A key says what an object is ([`ObjectKey`], [`FileName`]); [`LogFileReader`] takes the bytes of
-//! one object (gzip or plain), verifies them and hands out its records as they lie; [`event_time`],
-//! [`recipient_account`], [`event_identity`] and [`Actor`] say of a record when, for whom, which and
-//! by whom.
+//! one object (gzip or plain), verifies them and hands out its records as they lie; [`EventHead`] and
+//! [`Actor`] say of a record when, for which account, which event and by whom.
 //!
 //! The promise: a record is skipped only if it is not an object or does not end, and every element of
 //! a log file is counted where it is decided what becomes of it. No member is required of a record:
@@ -27,9 +26,7 @@ mod key;
 mod log_file;
 
 pub use actor::{Actor, ActorKind, printable};
-pub use event::{
-    EventTime, Origin, event_id, event_identity, event_time, parse_time, recipient_account,
-};
+pub use event::{EventHead, EventTime, Origin, event_id, parse_time};
 pub use gzip::GzipError;
 pub use key::{
     FileName, KeyError, LogFolder, NameRest, ObjectKey, ObjectKind, Partition,

@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use cloudtrail::{
-    Entry, LogFileReader, LogFolder, Origin, ReadError, Summary, event_identity, event_time,
-    recipient_account,
-};
+use cloudtrail::{Entry, EventHead, LogFileReader, LogFolder, Origin, ReadError, Summary};
 use filter_pattern::{PatternSet, Scratch, Selector};
 use raw_json::Object;
 
@@ -80,7 +77,7 @@ pub struct Match<'m> {
     pub time_from_key: bool,
     /// The account it counts for.
     pub account: &'m str,
-    /// [`event_identity`]: the same wherever the event is met.
+    /// [`EventHead::identity`]: the same wherever the event is met.
     pub identity: u64,
     /// The metric value; `None` where the event has no number there: no data point.
     pub value: Option<f64>,
@@ -197,7 +194,8 @@ impl FilterSet {
         report: &mut LogFileReport,
         each: &mut impl FnMut(Match<'_>),
     ) {
-        let time = event_time(record, origin);
+        let head = EventHead::of(record);
+        let time = head.time(origin);
         if !range.contains(time.seconds) {
             report.out_of_range += 1;
             return;
@@ -217,8 +215,8 @@ impl FilterSet {
         if matching.is_empty() {
             return;
         }
-        let account = recipient_account(record, origin);
-        let identity = event_identity(record, origin, record_index);
+        let account = head.account(origin);
+        let identity = head.identity(origin, record_index);
         for &index in matching {
             let (Some(filter), Some(count)) =
                 (self.filters.get(index), report.filters.get_mut(index))
@@ -261,19 +259,16 @@ fn group(filter: &MetricFilter, record: Object<'_>, account: &str) -> Vec<Option
         .as_ref()
         .map(|alarm| alarm.group_by.as_slice())
         .unwrap_or_default();
-    selectors
-        .iter()
-        .map(|selector| group_value(selector, record, account))
-        .collect()
+    let value = |selector: &Selector| match is_account(selector) {
+        true => Some(account.to_owned()),
+        false => Some(selector.first(record)?.to_text().into_owned()),
+    };
+    selectors.iter().map(value).collect()
 }
 
 /// A record without `recipientAccountId` counts for the account that its place names.
-fn group_value(selector: &Selector, record: Object<'_>, account: &str) -> Option<String> {
-    match selector.first(record) {
-        Some(value) => Some(value.to_text().into_owned()),
-        None if selector.to_string() == "$.recipientAccountId" => Some(account.to_owned()),
-        None => None,
-    }
+fn is_account(selector: &Selector) -> bool {
+    selector.source() == "$.recipientAccountId"
 }
 
 /// The text of a group's values, for people.

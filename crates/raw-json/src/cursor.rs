@@ -1,6 +1,6 @@
 //! A cursor that walks forward once, entering what it needs and passing over the rest.
 
-use crate::extent::{closing_quote, skip_white_space, token_end, tolerant_end};
+use crate::extent::{closing_quote, container_end, skip_white_space, token_end};
 use crate::string::Str;
 use crate::value::{Array, Object, Value, is_number_bytes};
 
@@ -140,7 +140,7 @@ impl<'a> Cursor<'a> {
 
     fn container(&mut self) -> &'a [u8] {
         let start = self.position;
-        self.position = tolerant_end(self.text, start);
+        self.position = container_end(self.text, start);
         self.text.get(start..self.position).unwrap_or_default()
     }
 

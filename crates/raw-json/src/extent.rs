@@ -111,13 +111,13 @@ pub(crate) fn token_end(text: &[u8], start: usize) -> usize {
     start + rest.iter().position(stops).unwrap_or(rest.len())
 }
 
-/// The end of a container or string at `start`, tolerantly; a container that does not end reaches
-/// to the bracket that is not its own, or to the end of the text.
-pub(crate) fn tolerant_end(text: &[u8], start: usize) -> usize {
-    match extent(text, start) {
-        Extent::Complete { end, .. } => end,
-        Extent::Unterminated { at } => at,
-    }
+/// The end of the container at `start`; one that does not end reaches to the bracket that is not its
+/// own, or to the end of the text.
+///
+/// This is where [`extent`] says it ends, found without looking at the grammar: up to its first
+/// fault both keep the same brackets.
+pub(crate) fn container_end(text: &[u8], start: usize) -> usize {
+    tolerant(text, start, &mut Brackets::default()).unwrap_or_else(|at| at)
 }
 
 /// Open brackets, innermost last: one bit each, so that any depth costs an eighth of a byte a level.
@@ -447,6 +447,30 @@ mod tests {
     fn a_bracket_that_closes_nothing_inside_leaves_the_value_unterminated() {
         assert_eq!(extent(br#"{"a":1]}"#, 0), Extent::Unterminated { at: 6 });
         assert_eq!(extent(br#"{"a":"b"#, 0), Extent::Unterminated { at: 7 });
+    }
+
+    #[test]
+    fn a_container_ends_where_its_extent_ends() {
+        // All texts of up to seven of these bytes, behind an opening bracket.
+        let bytes = b"[{]}\",:\\1\x01";
+        for mut number in 0..bytes.len().pow(6) * 2 {
+            let mut text = vec![if number % 2 == 0 { b'[' } else { b'{' }];
+            number /= 2;
+            while number > 0 {
+                text.push(bytes[number % bytes.len()]);
+                number /= bytes.len();
+            }
+            let expected = match extent(&text, 0) {
+                Extent::Complete { end, .. } => end,
+                Extent::Unterminated { at } => at,
+            };
+            assert_eq!(
+                container_end(&text, 0),
+                expected,
+                "{}",
+                String::from_utf8_lossy(&text)
+            );
+        }
     }
 
     #[test]
