@@ -169,6 +169,29 @@ fn the_report_for_people_reads_well() {
 }
 
 #[test]
+fn the_readme_shows_what_its_first_command_prints() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let block = readme
+        .split("```text\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let printed = trailwarden(&["scan", "samples/AWSLogs"]).stdout;
+    let mut lines = printed.lines();
+    for shown in block
+        .lines()
+        .filter(|line| line.trim() != "..." && !line.is_empty())
+    {
+        assert!(
+            lines.any(|line| line == shown),
+            "not printed, or not in this order: {shown}"
+        );
+    }
+}
+
+#[test]
 fn copies_order_and_threads_change_no_alarm() {
     let once = scan(&["samples/AWSLogs", "--threads", "1"]);
     let folder = tempfile::tempdir().unwrap();
