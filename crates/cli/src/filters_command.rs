@@ -87,17 +87,19 @@ fn one_of(names: &[&str]) -> String {
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {
+    String::from_utf8(read_bytes(path)?)
+        .with_context(|| format!("`{}` is not UTF-8 text", path.display()))
+}
+
+/// A file, or standard input for `-`.
+fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    match path.as_os_str() == "-" {
-        true => std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .context("cannot read standard input")?,
-        false => std::fs::File::open(path)
-            .and_then(|mut file| file.read_to_end(&mut bytes))
-            .with_context(|| format!("cannot read `{}`", path.display()))?,
+    let read = match path.as_os_str() == "-" {
+        true => std::io::stdin().lock().read_to_end(&mut bytes),
+        false => std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
     };
-    String::from_utf8(bytes).with_context(|| format!("`{}` is not UTF-8 text", path.display()))
+    read.with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok(bytes)
 }
 
 fn check(files: &[PathBuf]) -> anyhow::Result<Outcome> {
@@ -314,7 +316,7 @@ fn explain(
     let Some(pattern) = explained_pattern(name, text, choice)? else {
         return Ok(Outcome::CouldNotRun);
     };
-    let message = read_event(event)?;
+    let message = read_bytes(event)?.trim_ascii_end().to_owned();
     output::write(&format!(
         "{}\n\n{}\n",
         printable(pattern.source()),
@@ -362,18 +364,4 @@ fn explained_pattern(
             Ok(None)
         }
     }
-}
-
-fn read_event(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut message = Vec::new();
-    match path.as_os_str() == "-" {
-        true => std::io::stdin()
-            .lock()
-            .read_to_end(&mut message)
-            .context("cannot read standard input")?,
-        false => std::fs::File::open(path)
-            .and_then(|mut file| file.read_to_end(&mut message))
-            .with_context(|| format!("cannot read `{}`", path.display()))?,
-    };
-    Ok(message.trim_ascii_end().to_owned())
 }
