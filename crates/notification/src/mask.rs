@@ -46,8 +46,10 @@ pub fn mask_text(text: &str) -> Cow<'_, str> {
     if text.contains("AKIA") || text.contains("ASIA") {
         beside_access_key_ids(text, &mut secrets);
     }
-    if text.contains(['=', ':', '-']) && TELLING.is_match(text) {
+    if TELLING_NAME.is_match(text) {
         by_name(text, &mut secrets);
+    }
+    if TELLING_FLAG.is_match(text) {
         by_flag(text, &mut secrets);
     }
     if secrets.is_empty() {
@@ -304,13 +306,17 @@ fn beside_access_key_ids(text: &str, secrets: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Every name that [`Secrecy::of`] takes for a secret's has one of these in it. Looking for them is
-/// quick, looking for names is not.
-static TELLING: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        "(?i-u)pass|pwd|psk|secret|key|authorization|cookie|string|plain|data|assertion|signature|code|jwt|token|credential",
-    )
-});
+/// Every name that [`Secrecy::of`] takes for a secret's has one of these in it.
+const TELLING: &str = "(?:pass|pwd|psk|secret|key|authorization|cookie|string|plain|data|assertion|signature|code|jwt|token|credential)";
+
+/// A telling name in front of a separator: whether there is one is found quickly, where it begins and
+/// ends is not.
+static TELLING_NAME: LazyLock<Regex> =
+    LazyLock::new(|| regex(&format!(r#"(?i-u){TELLING}[A-Z0-9_.-]*\\*["']?[ \t]*[=:]"#)));
+
+/// A telling name behind a hyphen.
+static TELLING_FLAG: LazyLock<Regex> =
+    LazyLock::new(|| regex(&format!(r"(?i-u)-[A-Z0-9_-]*{TELLING}")));
 
 /// A name and what separates it from its value: `name=`, `name: `, `"name": `, `\"name\":\"`.
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
@@ -592,7 +598,15 @@ mod tests {
             .iter()
             .chain(&["pass", "pwd", "psk", "token", "credential"])
         {
-            assert!(TELLING.is_match(ending), "{ending}");
+            assert!(TELLING_NAME.is_match(&format!("{ending}=x")), "{ending}");
+            assert!(
+                TELLING_NAME.is_match(&format!(r#"\"{ending}s\": x"#)),
+                "{ending}"
+            );
+            assert!(
+                TELLING_FLAG.is_match(&format!("--the-{ending} x")),
+                "{ending}"
+            );
         }
     }
     use proptest::prelude::*;
