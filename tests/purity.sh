@@ -8,16 +8,23 @@ cd "$(dirname "$0")/.."
 pure=(raw-json cloudtrail filter-pattern metric-alarm metric-filters notification)
 failed=0
 for crate in "${pure[@]}"; do
-    impure=$(cargo tree --locked -p "$crate" -e normal,build,dev --prefix none --format '{p}' |
-        cut -d' ' -f1 | sort -u | grep -E '^(tokio|async-std|aws-.*|lambda_.*|aws_lambda_.*)$' || true)
+    # On its own line: a cargo that fails must fail this script.
+    tree=$(cargo tree --locked -p "$crate" -e normal,build,dev --prefix none --format '{p}')
+    case "$tree" in
+        "$crate "*) ;;
+        *) printf 'cargo tree says nothing of %s\n' "$crate"; exit 1 ;;
+    esac
+    impure=$(cut -d' ' -f1 <<<"$tree" | sort -u | { grep -E '^(tokio|async-std|aws-.*|lambda_.*|aws_lambda_.*)$' || [ $? = 1 ]; })
     if [ -n "$impure" ]; then
         printf '%s is not pure, it depends on: %s\n' "$crate" "$(echo "$impure" | tr '\n' ' ')"
         failed=1
     fi
-    if ! grep -q 'std::time::SystemTime::now' "crates/$crate/clippy.toml"; then
-        printf '%s has no clippy.toml that disallows files, clocks and the environment\n' "$crate"
-        failed=1
-    fi
+    for forbidden in std::time::SystemTime::now std::fs::read std::env::var; do
+        if ! grep -q "\"$forbidden\"" "crates/$crate/clippy.toml"; then
+            printf '%s/clippy.toml does not disallow %s\n' "$crate" "$forbidden"
+            failed=1
+        fi
+    done
 done
-[ "$failed" = 0 ] && printf '%s\n' "${pure[*]}: no async runtime, no AWS"
+[ "$failed" = 0 ] && printf '%s: no async runtime, no AWS\n' "${pure[*]}"
 exit "$failed"

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# All checks and tests, as continuous integration runs them. Needs a Rust toolchain (with rustfmt and
-# clippy), a C compiler and Python 3; everything else comes through Cargo.
+# All checks and tests, as continuous integration runs them. Needs a Rust toolchain, a C compiler and
+# Python 3; what else is needed is installed by rustup (rustfmt, clippy) and Cargo (libraries).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*"; }
+
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
 step 'formatting'
 cargo fmt --all --check
@@ -17,6 +20,16 @@ cargo clippy --workspace --all-targets --locked -- -D warnings
 
 step 'tests'
 cargo test --workspace --locked
+
+# Further cases that are not part of the repository, for those who have them.
+if [ -n "${TRAILWARDEN_CONFORMANCE:-}" ]; then
+    step 'further filter pattern cases'
+    cargo test --locked -p conformance --test filter_pattern_conformance -- --ignored --nocapture
+fi
+if [ -n "${TRAILWARDEN_REAL_LOG_FILES:-}" ]; then
+    step 'real log files with known answers'
+    cargo test --locked -p trailwarden --test real_log_files -- --ignored
+fi
 
 step 'documentation'
 RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet

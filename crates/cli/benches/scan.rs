@@ -55,6 +55,7 @@ fn main() {
         now: None,
         max_events: 10,
         threads: NonZeroUsize::MIN,
+        clock: 0,
     };
     let mut ratios = Vec::new();
     for round in 1..=rounds {
@@ -196,6 +197,7 @@ impl Corpus {
             corpus.sources.push(Source {
                 location,
                 content: Content::Memory(object),
+                named: false,
             });
         }
         corpus

@@ -193,8 +193,11 @@ pub enum FiltersCommand {
 pub struct Show {
     /// The event's id (`eventID`).
     pub event_id: String,
-    /// Where to look: log files, folders, globs in quotes, or - for standard input.
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    /// Where else to look.
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Where to look: a log file, a folder, a glob in quotes, or - for standard input; may be repeated.
+    #[arg(long, required = true, value_name = "PATH")]
     pub from: Vec<PathBuf>,
     /// Mask secrets, as notifications do.
     #[arg(long)]

@@ -41,6 +41,22 @@ pub(crate) fn compile_error(pattern: &str, error: &CompileError) -> String {
     )
 }
 
+/// The diagnostic of a pattern that compiles and looks like a mistake.
+pub(crate) fn pattern_warning(pattern: &str, warning: &filter_pattern::Warning) -> String {
+    let place = Place {
+        path: "pattern",
+        text: pattern,
+        span: warning.span(),
+    };
+    snippet(
+        Level::WARNING,
+        warning.message(),
+        &place,
+        None,
+        Some(warning.help()),
+    )
+}
+
 /// The diagnostic of a fault in a filters file.
 pub(crate) fn fault(path: &str, text: &str, fault: &Fault) -> String {
     let place = Place {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use filter_pattern::Pattern;
-use metric_filters::{BUILT_IN, DEFAULT_PROFILE, FiltersFile, MetricFilter};
+use metric_filters::{BUILT_IN, DEFAULT_PROFILE, FiltersFile, MetricFilter, MetricTransformation};
+use raw_json::Object;
 use serde_json::json;
 
 use crate::args::{FilterChoice, FiltersCommand, Format};
@@ -103,43 +104,52 @@ fn read_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn check(files: &[PathBuf]) -> anyhow::Result<Outcome> {
-    let mut outcome = Outcome::Fine;
-    for path in files {
-        let (origin, text) = (path.display().to_string(), read(path)?);
-        match FiltersFile::parse(&text) {
-            Ok(file) => {
-                file.warnings
-                    .iter()
-                    .for_each(|warning| output::note(&diagnostics::doubt(&origin, &text, warning)));
-                output::write(&format!(
-                    "{origin}: {}, no fault\n",
-                    counted(file.filters.len(), "filter")
-                ))?;
-            }
-            Err(faults) => {
-                faults
-                    .0
-                    .iter()
-                    .for_each(|fault| output::note(&diagnostics::fault(&origin, &text, fault)));
-                output::write(&format!("{origin}: {}\n", counted(faults.0.len(), "fault")))?;
-                outcome = Outcome::Found;
-            }
+    for_each_file(files, |origin, text| match FiltersFile::parse(text) {
+        Ok(file) => {
+            let notes = file.warnings.iter();
+            notes.for_each(|note| output::note(&diagnostics::doubt(origin, text, note)));
+            let filters = counted(file.filters.len(), "filter");
+            output::write(&format!("{origin}: {filters}, no fault\n"))?;
+            Ok(Outcome::Fine)
         }
+        Err(faults) => {
+            let faults = faults.0.iter();
+            let count = faults.len();
+            faults.for_each(|fault| output::note(&diagnostics::fault(origin, text, fault)));
+            output::write(&format!("{origin}: {}\n", counted(count, "fault")))?;
+            Ok(Outcome::Found)
+        }
+    })
+}
+
+/// Calls `each` with the name and the text of every file; one that cannot be read does not stop the
+/// others. The outcome is the worst of all.
+fn for_each_file(
+    files: &[PathBuf],
+    mut each: impl FnMut(&str, &str) -> anyhow::Result<Outcome>,
+) -> anyhow::Result<Outcome> {
+    if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        bail!("standard input can be read once, expected - once");
     }
-    Ok(outcome)
+    let mut worst = Outcome::Fine;
+    for path in files {
+        let outcome = match read(path) {
+            Ok(text) => each(&path.display().to_string(), &text)?,
+            Err(error) => {
+                diagnostics::error(&format!("{error:#}"));
+                Outcome::CouldNotRun
+            }
+        };
+        worst = worst.max(outcome);
+    }
+    Ok(worst)
 }
 
 fn test(files: &[PathBuf], profile: Option<&str>) -> anyhow::Result<Outcome> {
     if files.is_empty() {
         return test_file("built-in filters", BUILT_IN, profile);
     }
-    let mut outcome = Outcome::Fine;
-    for path in files {
-        if test_file(&path.display().to_string(), &read(path)?, profile)? == Outcome::Found {
-            outcome = Outcome::Found;
-        }
-    }
-    Ok(outcome)
+    for_each_file(files, |origin, text| test_file(origin, text, profile))
 }
 
 fn test_file(origin: &str, text: &str, profile: Option<&str>) -> anyhow::Result<Outcome> {
@@ -270,11 +280,11 @@ fn filter_cells(filter: &MetricFilter) -> [String; 5] {
         .as_ref()
         .map_or_else(|| "-".to_owned(), |alarm| alarm.definition.to_string());
     [
-        printable(&filter.name).into_owned(),
+        printable(&filter.name),
         filter.severity.to_string(),
         filter.mode.to_string(),
         alarm,
-        printable(&filter.title).into_owned(),
+        printable(&filter.title),
     ]
 }
 
@@ -300,10 +310,30 @@ fn filter_json(filter: &MetricFilter) -> serde_json::Value {
         "mode": filter.mode.name(),
         "references": filter.references,
         "pattern": filter.pattern.source(),
-        "metric": { "namespace": filter.metric.namespace, "name": filter.metric.name, "value": filter.metric.value_text },
+        "metric": metric_json(&filter.metric),
         "alarm": alarm,
         "profiles": filter.profiles.keys().collect::<Vec<_>>(),
         "tests": filter.tests.len(),
+    })
+}
+
+fn metric_json(metric: &MetricTransformation) -> serde_json::Value {
+    let dimensions = metric.dimensions.iter();
+    let dimensions: serde_json::Map<String, serde_json::Value> = dimensions
+        .map(|dimension| {
+            (
+                dimension.name().to_owned(),
+                dimension.value().source().into(),
+            )
+        })
+        .collect();
+    json!({
+        "namespace": metric.namespace,
+        "name": metric.name,
+        "value": metric.value_text,
+        "default_value": metric.default_value,
+        "unit": metric.unit,
+        "dimensions": dimensions,
     })
 }
 
@@ -313,10 +343,26 @@ fn explain(
     event: &Path,
     choice: &FilterChoice,
 ) -> anyhow::Result<Outcome> {
+    let event_on_stdin = event.as_os_str() == "-";
+    if event_on_stdin
+        && choice
+            .file
+            .as_ref()
+            .is_some_and(|file| file.as_os_str() == "-")
+    {
+        bail!("standard input can be read once, expected - for the event or for the filters");
+    }
     let Some(pattern) = explained_pattern(name, text, choice)? else {
         return Ok(Outcome::CouldNotRun);
     };
     let message = read_bytes(event)?.trim_ascii_end().to_owned();
+    let is_log_file = Object::parse(&message).is_ok_and(|object| object.get("Records").is_some());
+    if is_log_file {
+        diagnostics::warning(
+            "the event is a whole log file, expected one of its records: `trailwarden show` prints one",
+        );
+    }
+    show_warnings(&pattern);
     output::write(&format!(
         "{}\n\n{}\n",
         printable(pattern.source()),
@@ -363,5 +409,12 @@ fn explained_pattern(
                 .for_each(|diagnostic| output::note(diagnostic));
             Ok(None)
         }
+    }
+}
+
+/// Says what looks like a mistake in a pattern that was given on the command line.
+pub(crate) fn show_warnings(pattern: &Pattern) {
+    for warning in pattern.warnings() {
+        output::note(&diagnostics::pattern_warning(pattern.source(), warning));
     }
 }

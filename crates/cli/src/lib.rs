@@ -7,6 +7,7 @@
 pub mod args;
 mod diagnostics;
 mod filters_command;
+mod kept;
 mod output;
 mod progress;
 pub mod report;
@@ -25,8 +26,8 @@ use clap::{CommandFactory as _, Parser as _};
 
 use crate::args::{Arguments, Command};
 
-/// What a command that could run has to say by its exit status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a command has to say by its exit status; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     /// 0
     Fine,
@@ -50,7 +51,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Ok(Outcome::CouldNotRun) => ExitCode::from(2),
-        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             diagnostics::error(&format!("{error:#}"));
             ExitCode::from(2)

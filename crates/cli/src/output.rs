@@ -2,12 +2,19 @@
 
 use std::io::{self, Write as _};
 
-/// Writes findings to standard output, with colours only where a terminal wants them.
+use anyhow::Context as _;
+
+/// Writes findings to standard output, with colours only where a terminal wants them. A reader that
+/// has gone away (`| head`) is no error: it has seen what it wanted, and the exit status stays.
 pub(crate) fn write(text: &str) -> anyhow::Result<()> {
     let mut stdout = anstream::AutoStream::auto(io::stdout().lock());
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()?;
-    Ok(())
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
 }
 
 /// Writes to standard error; if that fails there is nobody left to tell.
@@ -16,22 +23,7 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(stderr, "{text}");
 }
 
-/// Did the reader of our output go away (`| head`)?
-pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(closed))
-}
-
-/// A character that would break the line or the terminal becomes U+FFFD.
-pub(crate) fn printable(text: &str) -> std::borrow::Cow<'_, str> {
-    let harmful = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-    };
-    match text.contains(harmful) {
-        true => text.replace(harmful, "\u{fffd}").into(),
-        false => text.into(),
-    }
+/// A character that would break the line or move the terminal becomes U+FFFD.
+pub(crate) fn printable(text: &str) -> String {
+    cloudtrail::printable(text, usize::MAX)
 }

@@ -73,6 +73,9 @@ pub struct MetricFilterRow {
     pub suppressed: u64,
     /// Matches without a number where the metric value should be: no data point.
     pub without_value: u64,
+    /// Samples of events that had been seen before: in an alarm an event counts once. Only for
+    /// filters with an alarm.
+    pub copies: u64,
     /// Alarms; those of a filter in shadow mode are counted here and not listed.
     pub alarms: u64,
 }
@@ -135,6 +138,9 @@ pub struct EventRow {
     pub target: Option<String>,
     /// Path of the log file.
     pub location: String,
+    /// The record has no readable time; `event_time` is that of the delivery in the name of the log
+    /// file or, failing that, the file's.
+    pub time_from_key: bool,
     /// Position in the log file, from 0.
     pub record_index: u64,
 }

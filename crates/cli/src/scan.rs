@@ -4,19 +4,21 @@
 //! which counts, drops copies and keeps alarms and evidence. What is found does not depend on the
 //! order in which the workers finish: everything that is kept is a function of the set of events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use cloudtrail::{FileName, LogFolder, ObjectKind, Origin, ReadError, lies_in_digest_folder};
+use cloudtrail::{FileName, ObjectKind, Origin, ReadError, printable};
+use filter_pattern::Selector;
 use metric_alarm::{AlarmSeries, AlarmStatus, Sample};
 use metric_filters::{
     Evaluator, FilterCount, FilterSet, LogFileReport, Match, MetricFilter, Mode, TimeRange,
 };
 use notification::{Evidence, EvidenceContext, StorySubject};
 
+use crate::kept::Kept;
 use crate::report::{AlarmRow, EventRow, LogFiles, MetricFilterRow, ProblemRow, Records, Report};
 use crate::source::{Content, Obstacle, Source, read_file, read_stdin};
 use crate::time;
@@ -32,7 +34,12 @@ pub struct Options {
     pub max_events: usize,
     /// How many objects are read at the same time.
     pub threads: NonZeroUsize,
+    /// The time now, in Unix seconds: what is read from standard input was last modified now.
+    pub clock: i64,
 }
+
+/// More threads than this are of no use to anybody.
+const MOST_THREADS: usize = 256;
 
 /// How far a scan is, for who wants to watch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,9 +60,14 @@ pub fn scan(
     mut watch: impl FnMut(Progress),
 ) -> Report {
     let next = AtomicUsize::new(0);
-    let (sender, receiver) = sync_channel(2 * options.threads.get());
+    let threads = options
+        .threads
+        .get()
+        .min(sources.len().max(1))
+        .min(MOST_THREADS);
+    let (sender, receiver) = sync_channel(2 * threads);
     std::thread::scope(|scope| {
-        for _ in 0..options.threads.get().min(sources.len().max(1)) {
+        for _ in 0..threads {
             let (next, sender) = (&next, sender.clone());
             scope.spawn(move || work(set, sources, options, next, &sender));
         }
@@ -76,6 +88,7 @@ fn work(
         evaluator: set.evaluator(),
         set,
         range: options.range,
+        clock: options.clock,
         buffer: Vec::new(),
     };
     while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -109,7 +122,7 @@ struct Examined {
 enum Outcome {
     Processed {
         report: LogFileReport,
-        found: Vec<Found>,
+        found: HashMap<(usize, Group), Kept>,
     },
     Skipped {
         reason: &'static str,
@@ -121,14 +134,6 @@ enum Outcome {
     },
 }
 
-/// One match, as the collector keeps it.
-struct Found {
-    filter: usize,
-    group: Group,
-    sample: Sample,
-    evidence: Option<Evidence>,
-}
-
 type Group = Vec<Option<String>>;
 
 /// Reads and evaluates objects, one after the other.
@@ -136,8 +141,12 @@ struct Examiner<'s> {
     set: &'s FilterSet,
     evaluator: Evaluator<'s>,
     range: TimeRange,
+    clock: i64,
     buffer: Vec<u8>,
 }
+
+/// A buffer that grew larger for one object is given back after it.
+const KEPT_BUFFER_BYTES: usize = 32 << 20;
 
 impl Examiner<'_> {
     fn examine(&mut self, source: &Source) -> Outcome {
@@ -147,16 +156,14 @@ impl Examiner<'_> {
             .next()
             .unwrap_or_default();
         let name = FileName::parse(name).ok();
-        let is_digest = name.as_ref().map_or_else(
-            || lies_in_digest_folder(&source.location),
-            |name| !name.is_log_file(),
-        );
-        if is_digest {
+        let is_digest = name.as_ref().is_some_and(|name| !name.is_log_file());
+        if is_digest && !matches!(source.content, Content::Obstacle(_)) {
             return Outcome::Skipped {
                 reason: "digest_file",
                 message: None,
             };
         }
+        let expected = source.named || name.is_some();
         let mut origin = Origin {
             location: source.location.clone(),
             delivery_time: name.as_ref().map(|name| name.time),
@@ -166,73 +173,83 @@ impl Examiner<'_> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let outcome = match &source.content {
             Content::Obstacle(obstacle) => stopped(obstacle),
-            Content::Memory(object) => self.evaluate(object, name.as_ref(), &origin),
+            Content::Memory(object) => self.evaluate(object, name.as_ref(), &origin, expected),
             Content::File(path) => match read_file(path, &mut buffer) {
                 Ok(properties) => {
                     origin.last_modified = properties.last_modified;
-                    self.evaluate(&buffer, name.as_ref(), &origin)
+                    self.evaluate(&buffer, name.as_ref(), &origin, expected)
                 }
                 Err(error) => unreadable(&error),
             },
             Content::Stdin => match read_stdin(&mut buffer) {
-                Ok(()) => self.evaluate(&buffer, name.as_ref(), &origin),
+                Ok(()) => {
+                    origin.last_modified = Some(self.clock);
+                    self.evaluate(&buffer, name.as_ref(), &origin, expected)
+                }
                 Err(error) => unreadable(&error),
             },
         };
-        self.buffer = buffer;
+        if buffer.capacity() <= KEPT_BUFFER_BYTES {
+            self.buffer = buffer;
+        }
         outcome
     }
 
-    fn evaluate(&mut self, object: &[u8], name: Option<&FileName>, origin: &Origin) -> Outcome {
+    /// `expected` says that the object was named, by its own name or by the user, as a log file.
+    fn evaluate(
+        &mut self,
+        object: &[u8],
+        name: Option<&FileName>,
+        origin: &Origin,
+        expected: bool,
+    ) -> Outcome {
         let folder = name.and_then(|name| match name.kind {
             ObjectKind::LogFile(folder) => Some(folder),
             ObjectKind::DigestFile { .. } => None,
         });
-        let mut found = Vec::new();
+        let mut found = HashMap::new();
         let filters = self.set.filters();
-        let result = self
+        let each = |matching: Match<'_>| {
+            if let Some(filter) = filters.get(matching.filter) {
+                keep(filter, matching, origin, &mut found);
+            }
+        };
+        match self
             .evaluator
-            .evaluate(object, folder, origin, self.range, |matching| {
-                found.extend(
-                    filters
-                        .get(matching.filter)
-                        .and_then(|filter| keep(filter, &matching, origin)),
-                );
-            });
-        match result {
+            .evaluate(object, folder, origin, self.range, each)
+        {
             Ok(report) => Outcome::Processed { report, found },
-            Err(error) => no_records(&error, folder, origin),
+            Err(error) => no_records(&error, expected, origin),
         }
     }
 }
 
-/// What is kept of a match: nothing if it can be in no alarm; evidence only if it can be told.
-fn keep(filter: &MetricFilter, matching: &Match<'_>, origin: &Origin) -> Option<Found> {
+/// Keeps of a match what an alarm needs: nothing if it can be in none; evidence only if it can be
+/// told.
+fn keep(
+    filter: &MetricFilter,
+    matching: Match<'_>,
+    origin: &Origin,
+    found: &mut HashMap<(usize, Group), Kept>,
+) {
     let (Some(_), None, Some(value)) = (&filter.alarm, matching.suppressed_by, matching.value)
     else {
-        return None;
+        return;
     };
-    let evidence = (filter.mode == Mode::Live).then(|| {
+    let (time, id) = (matching.time, matching.identity);
+    let kept = found.entry((matching.filter, matching.group)).or_default();
+    kept.samples.push(Sample { time, id, value });
+    if filter.mode == Mode::Live && kept.wants_evidence(time, id) {
         let context = EvidenceContext {
-            time: matching.time,
+            time,
             time_from_key: matching.time_from_key,
             account: matching.account,
             region: None,
             location: &origin.location,
             record_index: matching.record_index,
         };
-        Evidence::of(matching.record, &context)
-    });
-    Some(Found {
-        filter: matching.filter,
-        group: matching.group.clone(),
-        sample: Sample {
-            time: matching.time,
-            id: matching.identity,
-            value,
-        },
-        evidence,
-    })
+        kept.keep_evidence(time, id, Evidence::of(matching.record, &context));
+    }
 }
 
 fn stopped(obstacle: &Obstacle) -> Outcome {
@@ -265,10 +282,9 @@ fn unreadable(error: &std::io::Error) -> Outcome {
     }
 }
 
-/// An object without records has failed if its name says that it is a log file, or if it is broken;
+/// An object without records has failed if it is expected to be a log file, or if it is broken;
 /// otherwise it is somebody else's.
-fn no_records(error: &ReadError, folder: Option<LogFolder>, origin: &Origin) -> Outcome {
-    let expected = folder.is_some() || origin.location == "-";
+fn no_records(error: &ReadError, expected: bool, origin: &Origin) -> Outcome {
     let message = error.to_string();
     match error {
         ReadError::DigestFile => Outcome::Skipped {
@@ -320,12 +336,6 @@ struct Collected {
     problems: Vec<ProblemRow>,
 }
 
-/// What is kept of one group of one filter.
-struct Kept {
-    series: AlarmSeries,
-    evidence: HashMap<u64, Evidence>,
-}
-
 fn collect(
     set: &FilterSet,
     receiver: &Receiver<Examined>,
@@ -348,7 +358,7 @@ fn collect(
         problems: Vec::new(),
     };
     for examined in receiver {
-        collected.add(set, examined);
+        collected.add(examined);
         watch(Progress {
             files: collected.log_files.found,
             content_bytes: collected.log_files.content_bytes,
@@ -359,14 +369,14 @@ fn collect(
 }
 
 impl Collected {
-    fn add(&mut self, set: &FilterSet, examined: Examined) {
+    fn add(&mut self, examined: Examined) {
         let Examined { location, outcome } = examined;
         self.log_files.found += 1;
         match outcome {
             Outcome::Processed { report, found } => {
                 self.log_files.processed += 1;
                 self.processed(location, report);
-                self.found(set, found);
+                self.found(found);
             }
             Outcome::Skipped { reason, message } => {
                 *self.log_files.skipped.entry(reason).or_default() += 1;
@@ -423,65 +433,32 @@ impl Collected {
         );
     }
 
-    /// Adds the matches of one object, those of a group together: a series takes many samples at
-    /// once for little more than one.
-    fn found(&mut self, set: &FilterSet, found: Vec<Found>) {
-        let mut samples: HashMap<(usize, Group), Vec<Sample>> = HashMap::new();
-        for Found {
-            filter,
-            group,
-            sample,
-            evidence,
-        } in found
-        {
-            if let Some(evidence) = evidence {
-                self.keep_evidence(set, (filter, group.clone()), sample.id, evidence);
-            }
-            samples.entry((filter, group)).or_default().push(sample);
+    fn found(&mut self, found: HashMap<(usize, Group), Kept>) {
+        for (key, kept) in found {
+            self.groups.entry(key).or_default().merge(kept);
         }
-        for (key, samples) in samples {
-            if let Some(kept) = self.kept(set, key) {
-                kept.series.add(&samples);
-            }
-        }
-    }
-
-    /// Of copies the smallest is kept, so that the order of arrival does not matter.
-    fn keep_evidence(&mut self, set: &FilterSet, key: (usize, Group), id: u64, evidence: Evidence) {
-        let Some(kept) = self.kept(set, key) else {
-            return;
-        };
-        match kept.evidence.get_mut(&id) {
-            Some(known) if *known <= evidence => {}
-            Some(known) => *known = evidence,
-            None => drop(kept.evidence.insert(id, evidence)),
-        }
-    }
-
-    fn kept(&mut self, set: &FilterSet, key: (usize, Group)) -> Option<&mut Kept> {
-        let alarm = set.filters().get(key.0)?.alarm.as_ref()?;
-        Some(self.groups.entry(key).or_insert_with(|| Kept {
-            series: AlarmSeries::new(alarm.definition.clone()),
-            evidence: HashMap::new(),
-        }))
     }
 
     fn report(mut self, set: &FilterSet, options: &Options) -> Report {
         let now = options.now.or(self.newest).unwrap_or_default();
-        let mut alarms_of = vec![0; set.filters().len()];
+        let mut totals = vec![Totals::default(); set.filters().len()];
         let mut alarms = Vec::new();
         for ((index, group), kept) in &self.groups {
-            let (Some(filter), Some(count)) =
-                (set.filters().get(*index), alarms_of.get_mut(*index))
+            let (Some(filter), Some(totals)) = (set.filters().get(*index), totals.get_mut(*index))
             else {
                 continue;
             };
-            let found = kept.series.alarms(now);
-            *count += found.len() as u64;
+            let Some(settings) = &filter.alarm else {
+                continue;
+            };
+            let mut series = AlarmSeries::new(settings.definition.clone());
+            series.add(&kept.samples);
+            let found = series.alarms(now);
+            totals.alarms += found.len() as u64;
+            totals.copies += (kept.samples.len() - series.len()) as u64;
             if filter.mode == Mode::Live {
-                alarms.extend(found.iter().map(|alarm| {
-                    alarm_row(filter, group, alarm, &kept.evidence, options.max_events)
-                }));
+                let row = |alarm| alarm_row(filter, group, alarm, kept, options.max_events);
+                alarms.extend(found.iter().map(row));
             }
         }
         alarms.sort_by(|a: &AlarmRow, b: &AlarmRow| newest_first(a).cmp(&newest_first(b)));
@@ -491,7 +468,7 @@ impl Collected {
         Report {
             log_files: self.log_files,
             records: self.records,
-            metric_filters: filter_rows(set, &self.counts, &alarms_of),
+            metric_filters: filter_rows(set, &self.counts, &totals),
             alarms,
             problems: self.problems,
         }
@@ -513,18 +490,27 @@ fn newest_first(alarm: &AlarmRow) -> impl Ord {
     )
 }
 
-fn filter_rows(set: &FilterSet, counts: &[FilterCount], alarms_of: &[u64]) -> Vec<MetricFilterRow> {
-    let rows = set.filters().iter().zip(counts).zip(alarms_of);
-    rows.map(|((filter, count), alarms)| MetricFilterRow {
+/// What the groups of one filter add up to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Totals {
+    alarms: u64,
+    /// Samples of events that were there already.
+    copies: u64,
+}
+
+fn filter_rows(set: &FilterSet, counts: &[FilterCount], totals: &[Totals]) -> Vec<MetricFilterRow> {
+    let rows = set.filters().iter().zip(counts).zip(totals);
+    rows.map(|((filter, count), totals)| MetricFilterRow {
         name: filter.name.clone(),
         title: filter.title.clone(),
         severity: filter.severity.name(),
         mode: filter.mode.name(),
         matched: count.matched,
-        metric_sum: count.metric_sum,
+        metric_sum: count.metric_sum(),
         suppressed: count.suppressed,
         without_value: count.without_value,
-        alarms: *alarms,
+        copies: totals.copies,
+        alarms: totals.alarms,
     })
     .collect()
 }
@@ -533,27 +519,16 @@ fn alarm_row(
     filter: &MetricFilter,
     group: &Group,
     alarm: &metric_alarm::Alarm,
-    evidence: &HashMap<u64, Evidence>,
+    kept: &Kept,
     max_events: usize,
 ) -> AlarmRow {
-    let events: Vec<&Evidence> = alarm
-        .samples
-        .iter()
-        .filter_map(|(_, id)| evidence.get(id))
-        .collect();
-    let selectors = filter
-        .alarm
-        .as_ref()
+    let evidence = |(time, id): &(i64, u64)| kept.evidence(*time, *id);
+    let events: Vec<&Evidence> = alarm.samples.iter().filter_map(evidence).collect();
+    let settings = filter.alarm.as_ref();
+    let selectors = settings
         .map(|alarm| alarm.group_by.as_slice())
         .unwrap_or_default();
-    let group: BTreeMap<String, Option<String>> = selectors
-        .iter()
-        .map(ToString::to_string)
-        .zip(group.iter().cloned())
-        .collect();
-    let condition = filter
-        .alarm
-        .as_ref()
+    let condition = settings
         .map(|alarm| alarm.definition.to_string())
         .unwrap_or_default();
     let subject = StorySubject {
@@ -565,7 +540,11 @@ fn alarm_row(
         filter: filter.name.clone(),
         title: filter.title.clone(),
         severity: filter.severity.name(),
-        group,
+        group: selectors
+            .iter()
+            .zip(group)
+            .map(|(selector, value)| shown(selector, value))
+            .collect(),
         first_event_time: alarm.first_event_time.map(time::rfc3339),
         last_event_time: alarm.last_event_time.map(time::rfc3339),
         matched: alarm.matched as u64,
@@ -579,6 +558,23 @@ fn alarm_row(
         end: time::rfc3339(alarm.end),
         events: events.into_iter().take(max_events).map(event_row).collect(),
     }
+}
+
+/// Longest value of a group that is shown, in characters.
+const GROUP_VALUE_CHARACTERS: usize = 256;
+
+/// A value of a group as it may leave: masked, capped, on one line.
+fn shown(selector: &Selector, value: &Option<String>) -> (String, Option<String>) {
+    let name = selector.to_string();
+    let last = name
+        .rsplit(['.', '\'', '"'])
+        .find(|part| !part.is_empty() && *part != "]");
+    let is_secret = last.is_some_and(notification::is_secret_name);
+    let value = value.as_deref().map(|value| match is_secret {
+        true => "***".to_owned(),
+        false => printable(&notification::mask_text(value), GROUP_VALUE_CHARACTERS),
+    });
+    (name, value)
 }
 
 fn event_row(evidence: &Evidence) -> EventRow {
@@ -606,6 +602,7 @@ fn event_row(evidence: &Evidence) -> EventRow {
         failed: evidence.outcome != notification::Outcome::Succeeded,
         target: evidence.target.clone(),
         location: evidence.location.clone(),
+        time_from_key: evidence.time_from_key,
         record_index: evidence.record_index,
     }
 }

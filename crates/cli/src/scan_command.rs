@@ -14,7 +14,13 @@ use crate::{Outcome, diagnostics, output, scan, source, text_report};
 const CLOCK_TOLERANCE_SECONDS: i64 = 15 * 60;
 
 pub(crate) fn run(arguments: &Scan) -> anyhow::Result<Outcome> {
-    let range = time_range(arguments)?;
+    let clock = jiff::Timestamp::now().as_second();
+    let range = time_range(arguments, clock)?;
+    let is_stdin = |path: &std::path::PathBuf| path.as_os_str() == "-";
+    if arguments.paths.iter().any(is_stdin) && arguments.filters.file.as_ref().is_some_and(is_stdin)
+    {
+        bail!("standard input can be read once, expected - for a log file or for the filters");
+    }
     let Some(set) = filter_set(&arguments.filters)? else {
         return Ok(Outcome::CouldNotRun);
     };
@@ -24,6 +30,7 @@ pub(crate) fn run(arguments: &Scan) -> anyhow::Result<Outcome> {
         now: arguments.end_time,
         max_events: arguments.max_events,
         threads: arguments.threads.unwrap_or_else(cores),
+        clock,
     };
     let bar = ScanBar::new(sources.len());
     let report = scan::scan(&set, &sources, &options, |progress| bar.show(progress));
@@ -55,11 +62,11 @@ pub(crate) fn filter_set(choice: &FilterChoice) -> anyhow::Result<Option<FilterS
     }
 }
 
-fn time_range(arguments: &Scan) -> anyhow::Result<TimeRange> {
+fn time_range(arguments: &Scan, clock: i64) -> anyhow::Result<TimeRange> {
     let range = TimeRange {
         start: arguments.start_time.unwrap_or(i64::MIN),
         end: arguments.end_time.unwrap_or(i64::MAX),
-        future: jiff::Timestamp::now().as_second() + CLOCK_TOLERANCE_SECONDS,
+        future: clock + CLOCK_TOLERANCE_SECONDS,
     };
     if range.start > range.end {
         bail!("--start-time is later than --end-time, expected a range");

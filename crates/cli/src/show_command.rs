@@ -1,15 +1,15 @@
 //! `trailwarden show`
 
-use cloudtrail::{Entry, FileName, LogFileReader, ObjectKind, event_id};
+use cloudtrail::{Entry, FileName, LogFileReader, ObjectKind, ReadError, SkipReason, event_id};
 use memchr::memmem;
 use raw_json::{Object, Value};
 
 use crate::args::{Format, Show};
-use crate::source::{self, Content, Source, read_file, read_stdin};
+use crate::source::{self, Content, Obstacle, Source, read_file, read_stdin};
 use crate::{Outcome, diagnostics, output};
 
 pub(crate) fn run(arguments: &Show) -> anyhow::Result<Outcome> {
-    let sources = source::find(&arguments.from)?;
+    let sources = source::find(&[arguments.from.as_slice(), &arguments.paths].concat())?;
     let mut search = Search {
         arguments,
         reader: LogFileReader::new(),
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Show) -> anyhow::Result<Outcome> {
     )?;
     if unread > 0 {
         diagnostics::warning(&format!(
-            "{} could not be read",
+            "{} could not be read in full",
             crate::text_report::counted(unread, "object")
         ));
     }
@@ -79,26 +79,37 @@ impl Search<'_> {
         let read = match &source.content {
             Content::File(path) => read_file(path, &mut self.buffer).map(drop),
             Content::Stdin => read_stdin(&mut self.buffer),
-            Content::Memory(_) | Content::Obstacle(_) => return,
+            Content::Memory(_) => return,
+            Content::Obstacle(obstacle) => {
+                self.unread += usize::from(!matches!(obstacle, Obstacle::SymlinkLoop));
+                return;
+            }
         };
+        if read.is_err() {
+            self.unread += 1;
+            return;
+        }
         let id = &self.arguments.event_id;
         let finder = memmem::Finder::new(id.as_bytes());
-        let mut found = Vec::new();
-        let result = self.reader.read(&self.buffer, folder, |entry| {
-            if let Entry::Record { index, record } = entry
-                && is_event(record, id, &finder)
-            {
-                found.push(Place {
-                    location: source.location.clone(),
-                    index,
-                    record: record.raw().to_vec(),
-                });
-            }
+        let (mut found, mut skipped) = (Vec::new(), false);
+        let result = self.reader.read(&self.buffer, folder, |entry| match entry {
+            Entry::Record { index, record } if is_event(record, id, &finder) => found.push(Place {
+                location: source.location.clone(),
+                index,
+                record: record.raw().to_vec(),
+            }),
+            Entry::Record { .. } => {}
+            Entry::Skipped { reason, .. } => skipped |= reason != SkipReason::NotAnObject,
         });
-        self.unread += usize::from(read.is_err() || result.is_err() && folder.is_some());
-        if read.is_ok() {
-            self.found.append(&mut found);
-        }
+        let strangers = folder.is_none() && !source.named;
+        let unread = match &result {
+            Ok(_) => skipped,
+            Err(ReadError::DigestFile) => false,
+            Err(ReadError::Gzip { .. }) => true,
+            Err(_) => !strangers,
+        };
+        self.unread += usize::from(unread);
+        self.found.append(&mut found);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, bail};
@@ -11,10 +11,13 @@ use walkdir::WalkDir;
 /// One object to read.
 #[derive(Debug)]
 pub struct Source {
-    /// How it is called in the findings: the path, or `-`.
+    /// How it is called in the findings: the path, or `-`. Bytes that are no UTF-8 are written `\xff`,
+    /// so that two objects never have the same.
     pub location: String,
     /// Where its bytes are.
     pub content: Content,
+    /// The user named it, or it is standard input: it is expected to be a log file.
+    pub named: bool,
 }
 
 /// Where the bytes of an object are.
@@ -55,16 +58,38 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
             sources.push(Source {
                 location: "-".to_owned(),
                 content: Content::Stdin,
+                named: true,
             });
-        } else if path.exists() {
-            walk(path, &mut sources);
-        } else {
-            glob(path, &mut sources)?;
+            continue;
+        }
+        match path.symlink_metadata() {
+            Ok(_) => walk(path, true, &mut sources),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => glob(path, &mut sources)?,
+            Err(error) => sources.push(obstacle(path, Obstacle::Unreadable(error.to_string()))),
         }
     }
     let mut seen = HashSet::new();
-    sources.retain(|source| seen.insert(source.location.clone()));
+    sources.retain(|source| seen.insert(identity(source)));
     Ok(sources)
+}
+
+/// The same for the same path, however it is spelled.
+fn identity(source: &Source) -> PathBuf {
+    let path = match &source.content {
+        Content::File(path) => path.as_path(),
+        _ => Path::new(&source.location),
+    };
+    path.components()
+        .filter(|part| *part != Component::CurDir)
+        .collect()
+}
+
+/// A path as text, with what is no UTF-8 escaped.
+fn location(path: &Path) -> String {
+    let chunks = path.as_os_str().as_encoded_bytes().utf8_chunks();
+    chunks
+        .map(|chunk| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii()))
+        .collect()
 }
 
 fn glob(path: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
@@ -81,7 +106,7 @@ fn glob(path: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
     let before = sources.len();
     for found in matches {
         match found {
-            Ok(found) => walk(&found, sources),
+            Ok(found) => walk(&found, false, sources),
             Err(error) => sources.push(obstacle(
                 error.path(),
                 Obstacle::Unreadable(error.error().to_string()),
@@ -95,14 +120,15 @@ fn glob(path: &Path, sources: &mut Vec<Source>) -> anyhow::Result<()> {
 }
 
 /// A file, or every file below a folder. Links are followed.
-fn walk(path: &Path, sources: &mut Vec<Source>) {
+fn walk(path: &Path, named: bool, sources: &mut Vec<Source>) {
     for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
         match entry {
             Ok(entry) if entry.file_type().is_dir() => {}
             // What the user named is read whatever it is: it may be a pipe (`<(zcat ...)`).
             Ok(entry) if entry.file_type().is_file() || entry.depth() == 0 => {
                 sources.push(Source {
-                    location: entry.path().to_string_lossy().into_owned(),
+                    location: location(entry.path()),
+                    named: named && entry.depth() == 0,
                     content: Content::File(entry.into_path()),
                 })
             }
@@ -121,8 +147,9 @@ fn walk(path: &Path, sources: &mut Vec<Source>) {
 
 fn obstacle(path: &Path, obstacle: Obstacle) -> Source {
     Source {
-        location: path.to_string_lossy().into_owned(),
+        location: location(path),
         content: Content::Obstacle(obstacle),
+        named: false,
     }
 }
 

@@ -9,6 +9,7 @@ use filter_pattern::Pattern;
 use serde_json::{Map, Value, json};
 
 use crate::args::{Format, TestFilter};
+use crate::filters_command::show_warnings;
 use crate::output::printable;
 use crate::{Outcome, diagnostics, output};
 
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: &TestFilter) -> anyhow::Result<Outcome> {
     if arguments.file.is_none() && arguments.log_event_messages.is_empty() {
         bail!("no messages, expected --log-event-messages MESSAGE... or --file FILE");
     }
+    show_warnings(&pattern);
     let mut tester = Tester {
         pattern,
         messages: 0,

@@ -48,19 +48,32 @@ fn write_report(text: &mut String, report: &Report, arguments: &Scan) -> std::fm
         .flat_map(|alarm| &alarm.events)
         .find_map(|event| event.event_id.as_deref())
     {
-        let from: Vec<String> = arguments
-            .paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
-        let (event, from) = (printable(event), printable(&from.join(" ")).into_owned());
+        let from: Vec<String> = match arguments.paths.as_slice() {
+            paths @ ([_] | [_, _]) => paths
+                .iter()
+                .map(|path| quoted(&path.to_string_lossy()))
+                .collect(),
+            _ => vec!["PATH...".to_owned()],
+        };
+        let event = quoted(&printable(event));
+        let from = printable(&from.join(" "));
         writeln!(
             text,
-            "\n{DIM}To see an event in full: trailwarden show {event} --from {from}{DIM:#}"
+            "
+{DIM}To see an event in full: trailwarden show {event} --from {from}{DIM:#}"
         )?;
     }
     write_filters(text, &report.metric_filters)?;
     write_outcomes(text, report)
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=~".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 fn headline(text: &mut String, report: &Report) -> std::fmt::Result {
@@ -295,6 +308,9 @@ fn remarks(filter: &MetricFilterRow) -> String {
     }
     if filter.suppressed > 0 {
         remarks.push(format!("{} suppressed", grouped(filter.suppressed)));
+    }
+    if filter.copies > 0 {
+        remarks.push(counted(filter.copies as usize, "duplicate"));
     }
     if filter.without_value > 0 {
         remarks.push(format!(

@@ -35,26 +35,30 @@ impl RangeEnd for End {
 /// # Errors
 /// A sentence with the forms that are read.
 pub(crate) fn parse<E: RangeEnd>(text: &str) -> Result<i64, String> {
-    let seconds = cloudtrail::parse_time(text)
-        .or_else(|| {
-            text.parse::<i64>()
-                .ok()
-                .filter(|seconds| Timestamp::from_second(*seconds).is_ok())
-        })
-        .or_else(|| {
-            let day = is_day(text).then(|| text.parse::<Date>().ok()).flatten()?;
-            Some(Offset::UTC.to_timestamp(E::of_day(day)).ok()?.as_second())
-        });
+    let seconds = match day(text) {
+        Some(day) => Offset::UTC
+            .to_timestamp(E::of_day(day))
+            .ok()
+            .map(Timestamp::as_second),
+        None => cloudtrail::parse_time(text).or_else(|| unix_seconds(text)),
+    };
     seconds.ok_or_else(|| {
         "expected a time such as 2026-03-02, 2026-03-02T02:10:00Z or Unix seconds".to_owned()
     })
 }
 
-fn is_day(text: &str) -> bool {
-    text.len() == 10
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || byte == b'-')
+/// `2026-03-02` or `20260302`
+fn day(text: &str) -> Option<Date> {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let hyphens = text.bytes().filter(|byte| *byte == b'-').count();
+    let is_day = digits == 8 && digits + hyphens == text.len();
+    is_day.then(|| text.parse().ok()).flatten()
+}
+
+/// Nine digits and more: fewer would be a time before 1973, and are a mistake.
+fn unix_seconds(text: &str) -> Option<i64> {
+    let seconds = text.parse().ok().filter(|_| text.len() >= 9)?;
+    Timestamp::from_second(seconds).is_ok().then_some(seconds)
 }
 
 /// `2026-03-02T02:10:00Z`
@@ -84,7 +88,8 @@ mod tests {
     fn times_and_unix_seconds_are_read() {
         assert_eq!(parse::<Start>("2026-03-02T00:00:01Z"), Ok(1_772_409_601));
         assert_eq!(parse::<Start>("1772409601"), Ok(1_772_409_601));
-        for text in ["", "yesterday", "2026-13-01", "99999999999999999"] {
+        assert_eq!(parse::<Start>("20260302"), Ok(1_772_409_600));
+        for text in ["", "2026", "yesterday", "2026-13-01", "99999999999999999"] {
             assert!(parse::<Start>(text).is_err(), "{text}");
         }
     }

@@ -270,6 +270,66 @@ fn show_prints_an_event_as_it_lies() {
 }
 
 #[test]
+fn show_says_what_it_could_not_look_into() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.gz");
+    let object = gzip(br#"{"Records":[{"eventID":"a"}]}"#);
+    fs::write(&path, &object[..object.len() - 4]).unwrap();
+    let run = trailwarden(&["show", "a", "--from", path.to_str().unwrap()]);
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stderr.contains("1 object could not be read in full"),
+        "{}",
+        run.stderr
+    );
+    let run = trailwarden(&[
+        "show",
+        "--from",
+        "samples/AWSLogs",
+        "0fb6e1f0-672f-4d43-a807-6f1e613cc800",
+    ]);
+    assert!(
+        run.status == 0 && run.stdout.contains("StopLogging"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_pattern_that_looks_like_a_mistake_is_warned_about() {
+    let run = trailwarden(&[
+        "test-filter",
+        "--filter-pattern",
+        "{ $.readOnly = false }",
+        "--log-event-messages",
+        r#"{"readOnly":false}"#,
+    ]);
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stderr.contains("did you mean `$.readOnly IS FALSE`?"),
+        "{}",
+        run.stderr
+    );
+    let run = with_input(
+        &["filters", "explain", "CloudTrailChanges", "--event", "-"],
+        br#"{"Records":[{"eventName":"StopLogging"}]}"#,
+    );
+    assert!(
+        run.stderr.contains("expected one of its records"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_does_not_stop_the_check_of_the_others() {
+    let run = trailwarden(&["filters", "check", "nowhere.yaml", "samples/filters.yaml"]);
+    assert_eq!(run.status, 2);
+    assert_eq!(run.stdout, "samples/filters.yaml: 3 filters, no fault\n");
+    assert!(run.stderr.contains("cannot read `nowhere.yaml`"));
+}
+
+#[test]
 fn completions_are_printed() {
     let run = trailwarden(&["completions", "bash"]);
     assert!(run.status == 0 && run.stdout.contains("test-filter"));

@@ -291,7 +291,11 @@ fn every_bad_object_has_an_outcome_and_costs_nothing_beside_it() {
     folder.put(&gzip(
         br#"{"digestEndTime":"x","digestS3Object":"y","logFiles":[]}"#,
     ));
-    folder.put_as("CloudTrail-Digest/x.json.gz", &good);
+    folder.put_as(
+        "CloudTrail-Digest/x.json.gz",
+        &gzip(br#"{"logFiles":[],"digestEndTime":"x"}"#),
+    );
+    folder.put_as("CloudTrail-Digest/a-log-file-that-was-renamed.gz", &good);
     folder.put_as(
         "111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260302T001500Z.json.gz",
         b"whatever",
@@ -320,7 +324,7 @@ fn every_bad_object_has_an_outcome_and_costs_nothing_beside_it() {
             ("not_a_log_file", 1)
         ])
     );
-    assert_eq!(report["log_files"]["processed"], 2);
+    assert_eq!(report["log_files"]["processed"], 3);
     assert_eq!(
         alarms(&report),
         ["CloudTrailChanges 10:00:00 10:00:00 1"],
@@ -571,6 +575,14 @@ fn what_cannot_run_says_why_and_exits_with_2() {
             "cannot read `nowhere.yaml`",
         ),
         (&["scan", "samples", "--threads", "0"], "invalid value '0'"),
+        (
+            &["scan", "-", "--filters", "-"],
+            "standard input can be read once",
+        ),
+        (
+            &["scan", "samples", "--start-time", "2026"],
+            "expected a time such as 2026-03-02",
+        ),
     ] {
         let run = trailwarden(arguments);
         assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{arguments:?}");
@@ -585,4 +597,190 @@ fn a_filters_file_with_faults_stops_the_scan_with_all_of_them() {
     let run = trailwarden(&["scan", "samples", "--filters", &filters]);
     assert_eq!((run.status, run.stdout.as_str()), (2, ""));
     insta::assert_snapshot!(run.stderr.replace(&filters, "filters.yaml"));
+}
+
+#[test]
+#[cfg(unix)]
+fn names_that_are_not_utf_8_are_all_read() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    for (n, name) in [
+        &b"a\xff.json"[..],
+        b"a\xfe.json",
+        "a\u{fffd}.json".as_bytes(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let path = folder
+            .path()
+            .join(std::ffi::OsString::from_vec(name.to_vec()));
+        fs::write(path, records(&[&STOP.replace("e-1", &format!("e-{n}"))])).unwrap();
+    }
+    let report = scan(&[folder.path().to_str().unwrap()]);
+    assert_eq!(
+        (
+            &report["log_files"]["processed"],
+            &report["alarms"][0]["matched"]
+        ),
+        (&3.into(), &3.into())
+    );
+    let locations: Vec<&str> = report["alarms"][0]["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["location"].as_str().unwrap())
+        .collect();
+    assert!(
+        locations
+            .iter()
+            .any(|location| location.ends_with("a\\xff.json")),
+        "{locations:?}"
+    );
+}
+
+#[test]
+fn a_path_counts_once_however_it_is_spelled() {
+    let report = scan(&[
+        "samples/AWSLogs",
+        "./samples//AWSLogs/.",
+        "samples/AWSLogs/111122223333",
+    ]);
+    assert_eq!(report["log_files"]["found"], 266);
+}
+
+#[test]
+fn sums_do_not_depend_on_the_threads() {
+    let mut folder = Folder::new();
+    for (n, value) in ["0.1", "1e16", "-1e16", "0.3", "7.7"]
+        .iter()
+        .cycle()
+        .take(100)
+        .enumerate()
+    {
+        folder.put(&records(&[&format!(
+            r#"{{"eventName":"x","v":{value},"eventID":"{n}"}}"#
+        )]));
+    }
+    let filters = folder.put_as("../sum.yaml", b"metric_filters: [{name: A, pattern: '{ $.eventName = x }', metric: {namespace: N, name: M, value: $.v}}]");
+    for threads in ["1", "2", "7"] {
+        let report = scan(&[
+            folder.0.path().to_str().unwrap(),
+            "--filters",
+            &filters,
+            "--threads",
+            threads,
+        ]);
+        assert_eq!(
+            report["metric_filters"][0]["metric_sum"], 162.0,
+            "rounded once, at the end"
+        );
+    }
+    fs::remove_file(filters).unwrap();
+}
+
+#[test]
+fn a_burst_is_counted_to_the_last_event_and_told_by_the_first() {
+    let mut folder = Folder::new();
+    let event = STOP.replace(r#""eventID":"e-1","#, "");
+    folder.put(&gzip(&records(&vec![event.as_str(); 20_000])));
+    let report = scan(&[folder.0.path().to_str().unwrap(), "--max-events", "1000000"]);
+    let alarm = &report["alarms"][0];
+    assert_eq!(
+        (&alarm["matched"], alarm["events"].as_array().unwrap().len()),
+        (&20_000.into(), 100)
+    );
+}
+
+#[test]
+fn copies_are_told() {
+    let mut folder = Folder::new();
+    folder.put(&records(&[STOP, STOP]));
+    folder.put(&records(&[STOP]));
+    let report = folder.scan();
+    let filters = report["metric_filters"].as_array().unwrap();
+    let filter = filters
+        .iter()
+        .find(|filter| filter["name"] == "CloudTrailChanges")
+        .unwrap();
+    assert_eq!(
+        (
+            &filter["matched"],
+            &filter["copies"],
+            &report["alarms"][0]["matched"]
+        ),
+        (&3.into(), &2.into(), &1.into())
+    );
+}
+
+#[test]
+fn a_file_that_the_user_named_is_expected_to_be_a_log_file() {
+    let mut folder = Folder::new();
+    let path = folder.put_as("notes.txt", b"not ours");
+    assert_eq!(failed(&scan(&[&path])), counts(&[("not_json", 1)]));
+    assert_eq!(trailwarden(&["scan", &path, "--exit-code"]).status, 1);
+    assert_eq!(skipped(&folder.scan()), counts(&[("not_a_log_file", 1)]));
+}
+
+#[test]
+fn nothing_secret_and_nothing_that_moves_the_terminal_leaves_as_a_group() {
+    let mut folder = Folder::new();
+    let record = STOP.replacen('{', r#"{"password":"hunter2","note":"a\u001b[2J\u202eb eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N","#, 1);
+    folder.put(&records(&[&record]));
+    let filters = folder.put_as("group.yaml", b"metric_filters: [{name: A, pattern: '{ $.eventName = * }', metric: {namespace: N, name: M}, alarm: {threshold: 1, group_by: [$.password, $.note]}}]");
+    for format in ["json", "text"] {
+        let run = trailwarden(&[
+            "scan",
+            folder.0.path().to_str().unwrap(),
+            "--filters",
+            &filters,
+            "--format",
+            format,
+        ]);
+        assert!(run.stdout.contains("***"), "{}", run.stdout);
+        for harm in [
+            "hunter2",
+            "dozjgNryP4J3jVmNHl0w5N",
+            "\u{1b}",
+            "u001b",
+            "\u{202e}",
+            "u202e",
+        ] {
+            assert!(!run.stdout.contains(harm), "{harm}: {}", run.stdout);
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_goes_away_does_not_change_the_exit_status() {
+    let run = |arguments: &str| {
+        let command = format!(
+            "'{}' {arguments} | true; exit ${{PIPESTATUS[0]}}",
+            env!("CARGO_BIN_EXE_trailwarden")
+        );
+        let mut shell = std::process::Command::new("bash");
+        shell
+            .args(["-c", &command])
+            .current_dir(root())
+            .status()
+            .unwrap()
+            .code()
+            .unwrap()
+    };
+    assert_eq!(run("scan samples/AWSLogs --exit-code"), 1);
+    assert_eq!(run("scan samples/AWSLogs"), 0);
+    assert_eq!(run("completions bash"), 0);
+}
+
+#[test]
+fn more_threads_than_there_can_be_are_as_many_as_are_of_use() {
+    for threads in ["4000000000", "18446744073709551615"] {
+        let report = scan(&[
+            "samples/AWSLogs/111122223333/CloudTrail-Insight",
+            "--threads",
+            threads,
+        ]);
+        assert_eq!(report["log_files"]["processed"], 2);
+    }
 }

@@ -5,7 +5,7 @@
 //! rest again with more behind it. What stands between the records is passed over, what is odd about
 //! it is noted, and a value too large for the window is passed over without being kept.
 
-use raw_json::{Extent, Object, extent, is_white_space};
+use raw_json::{Extent, Object, Str, extent, is_white_space};
 
 use crate::log_file::{Entry, ProblemKind, SkipReason};
 
@@ -42,13 +42,24 @@ enum Place {
     /// In the outer object, before a member or its end.
     InDocument,
     /// In the array of records.
-    InRecords { bare: bool },
+    InRecords { bare: bool, comma: Comma },
     /// Inside a value that is too large to keep.
     InLargeValue {
         record: bool,
         bare: bool,
         passing: Passing,
     },
+}
+
+/// Whether a comma may, must or must not stand next between two records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comma {
+    /// At the start of the array.
+    NotYet,
+    /// Behind a record.
+    Due,
+    /// Behind a comma.
+    Seen,
 }
 
 /// Passes over a value byte by byte.
@@ -111,7 +122,7 @@ impl Document {
     /// The window cannot grow: what stands at its start is passed over without being kept.
     pub(crate) fn pass_over(&mut self) {
         let (record, bare) = match self.place {
-            Place::InRecords { bare } => (true, bare),
+            Place::InRecords { bare, .. } => (true, bare),
             _ => (false, false),
         };
         self.place = Place::InLargeValue {
@@ -136,7 +147,7 @@ impl Document {
             }
         }
         if self.record_arrays > 0 {
-            if self.record_arrays > self.documents {
+            if self.record_arrays > self.documents || self.records_of_another_type {
                 self.note(ProblemKind::RepeatedRecords);
             }
             return Ok(());
@@ -179,7 +190,7 @@ impl Document {
         match self.place {
             Place::Outside => self.begin_document(rest, last),
             Place::InDocument => self.member(rest, last),
-            Place::InRecords { bare } => Ok(self.element(rest, last, bare, each)),
+            Place::InRecords { bare, comma } => Ok(self.element(rest, last, bare, comma, each)),
             Place::InLargeValue { .. } => Ok(Step::NeedsMore),
         }
     }
@@ -197,7 +208,10 @@ impl Document {
             Some(b'{') => self.place = Place::InDocument,
             Some(b'[') if self.bare_array_allowed => {
                 self.record_arrays += 1;
-                self.place = Place::InRecords { bare: true };
+                self.place = Place::InRecords {
+                    bare: true,
+                    comma: Comma::NotYet,
+                };
             }
             Some(b'[') if self.documents == 0 => return Err(DocumentError::NoRecords),
             _ if self.documents == 0 => {
@@ -226,6 +240,15 @@ impl Document {
             }
             Some(b',') => return Ok(Step::Taken(1)),
             Some(b'"') => {}
+            // The array was closed too early: this is a record.
+            Some(b'{') if self.record_arrays > 0 => {
+                self.note(ProblemKind::MalformedDocument);
+                self.place = Place::InRecords {
+                    bare: false,
+                    comma: Comma::NotYet,
+                };
+                return Ok(Step::Taken(0));
+            }
             _ if self.record_arrays == 0 => {
                 return Err(DocumentError::NotJson {
                     offset: self.offset,
@@ -239,20 +262,24 @@ impl Document {
         let Some((name, value_at)) = member_name(rest) else {
             return self.incomplete(rest, last);
         };
+        let name = Str::new(name).decode();
         self.digest_members += u8::from(matches!(
-            name,
-            b"logFiles" | b"digestS3Object" | b"digestEndTime"
+            name.as_ref(),
+            "logFiles" | "digestS3Object" | "digestEndTime"
         ));
         let value = rest.get(value_at..).unwrap_or_default();
-        if name == b"Records" && value.first() == Some(&b'[') {
+        if name == "Records" && value.first() == Some(&b'[') {
             self.record_arrays += 1;
-            self.place = Place::InRecords { bare: false };
+            self.place = Place::InRecords {
+                bare: false,
+                comma: Comma::NotYet,
+            };
             return Ok(Step::Taken(value_at + 1));
         }
         match extent(rest, value_at) {
             // A scalar at the very end of the window may go on behind it.
             Extent::Complete { end, .. } if end < rest.len() || last => {
-                self.records_of_another_type |= name == b"Records";
+                self.records_of_another_type |= name == "Records";
                 Ok(Step::Taken(end))
             }
             Extent::Unterminated { at } if at < rest.len() => {
@@ -278,8 +305,20 @@ impl Document {
         rest: &[u8],
         last: bool,
         bare: bool,
+        comma: Comma,
         each: &mut impl FnMut(Entry<'_>),
     ) -> Step {
+        let expected = match rest.first() {
+            Some(b']') => comma != Comma::Seen,
+            Some(b',') => comma == Comma::Due,
+            // The braces and colons of a record that was closed too early.
+            Some(b'}' | b':') => false,
+            _ => comma != Comma::Due,
+        };
+        if !expected {
+            self.note(ProblemKind::MalformedDocument);
+        }
+        let in_records = |comma| Place::InRecords { bare, comma };
         match rest.first() {
             Some(b']') => {
                 self.place = if bare {
@@ -289,23 +328,18 @@ impl Document {
                 };
                 return Step::Taken(1);
             }
-            Some(b',') => return Step::Taken(1),
-            Some(b'}') => {
-                // The array was not closed: the brace closes the document.
-                self.note(ProblemKind::MalformedDocument);
-                self.place = Place::Outside;
+            Some(b',') => {
+                self.place = in_records(Comma::Seen);
                 return Step::Taken(1);
             }
-            Some(b':') => {
-                self.note(ProblemKind::MalformedDocument);
-                return Step::Taken(1);
-            }
-            _ => {}
+            Some(b'}' | b':') => return Step::Taken(1),
+            _ => self.place = in_records(Comma::NotYet),
         }
         match extent(rest, 0) {
             Extent::Complete { end, fault }
                 if end < rest.len() || last || rest.first() == Some(&b'{') =>
             {
+                self.place = in_records(Comma::Due);
                 if fault.is_some() && rest.first() == Some(&b'{') {
                     self.note(ProblemKind::MalformedRecord);
                 }
@@ -320,7 +354,7 @@ impl Document {
             }
             Extent::Unterminated { at } if at < rest.len() => {
                 self.skip(SkipReason::Unterminated, each);
-                Step::Taken(at)
+                Step::Taken(at.max(1))
             }
             _ if last => {
                 self.skip(SkipReason::Unterminated, each);
@@ -345,7 +379,10 @@ impl Document {
                     self.skip(SkipReason::TooLarge, each);
                 }
                 self.place = if record {
-                    Place::InRecords { bare }
+                    Place::InRecords {
+                        bare,
+                        comma: Comma::Due,
+                    }
                 } else {
                     Place::InDocument
                 };

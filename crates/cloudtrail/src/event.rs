@@ -115,8 +115,18 @@ impl<'r> EventHead<'r> {
 
     /// The event's id: `eventID`, or `eventId` as aggregated events spell it.
     pub fn event_id(&self) -> Option<Cow<'r, str>> {
-        let id = self.event_id.or(self.aggregated_event_id)?.as_str()?;
-        (!id.is_empty()).then_some(id)
+        let text = |id: Option<Value<'r>>| id?.as_str().filter(|id| !id.is_empty());
+        text(self.event_id).or_else(|| text(self.aggregated_event_id))
+    }
+
+    fn raw_event_id(&self) -> &'r [u8] {
+        let raw = |id: Option<Value<'r>>| match id? {
+            Value::String(id) if !id.raw().is_empty() => Some(id.raw()),
+            _ => None,
+        };
+        raw(self.event_id)
+            .or_else(|| raw(self.aggregated_event_id))
+            .unwrap_or_default()
     }
 
     /// What makes an event the same event wherever it is met, as 64 bits: account and event id, or,
@@ -135,7 +145,11 @@ impl<'r> EventHead<'r> {
             Some(id) => {
                 part(b"id");
                 part(self.account(origin).as_bytes());
-                part(id.as_bytes());
+                match id.contains(char::REPLACEMENT_CHARACTER) {
+                    // Different bytes that stand for no character are different ids.
+                    true => part(self.raw_event_id()),
+                    false => part(id.as_bytes()),
+                }
             }
             None => {
                 part(b"place");
@@ -357,7 +371,8 @@ mod tests {
             event_identity(event, &here, 0),
             event_identity(event, &there, 9)
         );
-        let lower = record(r#"{"eventId":"e-1","recipientAccountId":"111122223333"}"#);
+        let lower =
+            record(r#"{"eventID":null,"eventId":"e-1","recipientAccountId":"111122223333"}"#);
         assert_eq!(
             event_identity(event, &here, 0),
             event_identity(lower, &here, 0)
@@ -367,6 +382,13 @@ mod tests {
             event_identity(event, &here, 0),
             event_identity(other_account, &here, 0)
         );
+    }
+
+    #[test]
+    fn ids_that_are_no_text_stay_apart() {
+        let id = |text| event_identity(record(text), &origin(), 0);
+        assert_ne!(id(r#"{"eventID":"\ud800"}"#), id(r#"{"eventID":"\ud801"}"#));
+        assert_eq!(id(r#"{"eventID":"\u0061"}"#), id(r#"{"eventID":"a"}"#));
     }
 
     #[test]

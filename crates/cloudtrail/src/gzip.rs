@@ -49,6 +49,8 @@ pub enum GzipError {
 
 const MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
 const SHORTEST_MEMBER: usize = 18;
+/// Flags that no member may have.
+const RESERVED_FLAGS: u8 = 0xe0;
 /// Deflate cannot do better than 1032 to 1.
 const MOST_EXPANSION: usize = 1032;
 
@@ -164,10 +166,12 @@ impl<'a> GzipStream<'a> {
             self.place = Place::AtEnd;
             return Ok(());
         }
-        self.position += header_length(rest).ok_or(self.truncated())?;
-        if !rest.starts_with(&MAGIC) {
+        let sound =
+            rest.starts_with(&MAGIC) && rest.get(3).is_none_or(|flags| flags & RESERVED_FLAGS == 0);
+        if !sound && rest.len() > 3 {
             return Err(self.corrupt());
         }
+        self.position += header_length(rest).ok_or(self.truncated())?;
         self.inflate.reset(false);
         self.crc = libdeflater::Crc::new();
         self.member_bytes = 0;

@@ -336,12 +336,6 @@ impl fmt::Display for FileName {
     }
 }
 
-/// Does any segment of the path name the folder of digest files?
-pub fn lies_in_digest_folder(path: &str) -> bool {
-    path.split(['/', '\\'])
-        .any(|segment| segment == DIGEST_FOLDER)
-}
-
 fn log_file_rest(rest: &str) -> Result<(i64, NameRest), KeyError> {
     let (time, unique) = rest
         .split_once('_')
@@ -395,10 +389,10 @@ fn account_id(text: &str) -> Result<&str, KeyError> {
     Err(unexpected(text, "an account id of 12 digits"))
 }
 
-/// Region names change faster than programs: any lower-case word with hyphens passes.
+/// Region names change faster than programs: any lower-case word passes.
 fn region_name(text: &str) -> Result<&str, KeyError> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if text.contains('-') && text.bytes().all(fits) {
+    if !text.is_empty() && text.bytes().all(fits) {
         return Ok(text);
     }
     Err(unexpected(text, "a Region such as eu-west-1"))

@@ -28,8 +28,5 @@ mod log_file;
 pub use actor::{Actor, ActorKind, printable};
 pub use event::{EventHead, EventTime, Origin, event_id, parse_time};
 pub use gzip::GzipError;
-pub use key::{
-    FileName, KeyError, LogFolder, NameRest, ObjectKey, ObjectKind, Partition,
-    lies_in_digest_folder,
-};
+pub use key::{FileName, KeyError, LogFolder, NameRest, ObjectKey, ObjectKind, Partition};
 pub use log_file::{Entry, LogFileReader, Problem, ProblemKind, ReadError, SkipReason, Summary};

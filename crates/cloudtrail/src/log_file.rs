@@ -177,7 +177,9 @@ pub struct Summary {
 #[non_exhaustive]
 pub enum ReadError {
     /// The object does not inflate or does not verify. Nothing of it was handed out.
-    #[error("{source}; {readable_records} records were readable, none was evaluated")]
+    #[error(
+        "{source}; whole records in what could be inflated: {readable_records}, none was evaluated"
+    )]
     Gzip {
         /// What is wrong with the gzip stream.
         source: GzipError,

@@ -223,13 +223,73 @@ fn a_record_that_does_not_end_costs_itself_only() {
     assert_eq!(records, [STOP]);
     assert_eq!(summary.skipped, [(SkipReason::Unterminated, 1)]);
     let (summary, records) = good(br#"{"Records":[{"a":1,{"eventName":"StopLogging"}]}"#);
-    assert_eq!(summary.read, 1, "{records:?}");
+    assert_eq!(records, [STOP]);
+    assert_eq!(summary.skipped, [(SkipReason::Unterminated, 1)]);
+    let open = r#"{"a":{"x":[1,{"y":2}]},"b":"c""#; // without its last brace
+    let (summary, records) = good(&log_file(&[STOP, open, DELETE, STOP]));
+    assert_eq!(records, [STOP, DELETE, STOP]);
+    assert_eq!(summary.skipped, [(SkipReason::Unterminated, 1)]);
     let (summary, records) = good(br#"{"Records":[{"eventName":"StopLogging"},{"a":1],"y":2}"#);
     assert_eq!(
         (summary.skipped.clone(), records.len()),
         (vec![(SkipReason::Unterminated, 1)], 1),
         "{summary:?}"
     );
+}
+
+#[test]
+fn an_array_that_is_closed_too_early_hides_no_record() {
+    for text in [
+        format!(r#"{{"Records":[{STOP}}},{DELETE}]}}"#),
+        format!(r#"{{"Records":[{STOP}],{DELETE}]}}"#),
+        format!(r#"{{"Records":[{STOP}]}},{DELETE},{DELETE}]}}"#).replace("]},", "],"),
+    ] {
+        let (summary, records) = good(text.as_bytes());
+        assert_eq!(records[..2], [STOP, DELETE], "{text}");
+        assert_eq!(
+            problems(&summary),
+            [ProblemKind::MalformedDocument],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn commas_too_many_or_too_few_are_a_problem_and_cost_nothing() {
+    for text in [
+        format!("[,{STOP},{DELETE}]"),
+        format!("[{STOP},,{DELETE}]"),
+        format!("[{STOP},{DELETE},]"),
+        format!("[{STOP} {DELETE}]"),
+    ] {
+        let (summary, records) = good(format!("{{\"Records\":{text}}}").as_bytes());
+        assert_eq!(records, [STOP, DELETE], "{text}");
+        assert_eq!(
+            problems(&summary),
+            [ProblemKind::MalformedDocument],
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_name_of_the_array_may_be_written_with_escapes() {
+    let (_, records) = good(format!(r#"{{"\u0052ecords":[{STOP}]}}"#).as_bytes());
+    assert_eq!(records, [STOP]);
+}
+
+#[test]
+fn records_that_are_no_array_beside_some_that_are_are_a_problem() {
+    let (summary, records) = good(format!(r#"{{"Records":[{STOP}],"Records":null}}"#).as_bytes());
+    assert_eq!(records, [STOP]);
+    assert_eq!(problems(&summary), [ProblemKind::RepeatedRecords]);
+}
+
+#[test]
+fn reserved_flags_of_a_gzip_header_are_refused() {
+    let mut object = gzip(&log_file(&[STOP]));
+    object[3] = 0x20;
+    assert_eq!(failure(&object), "corrupt_gzip");
 }
 
 #[test]

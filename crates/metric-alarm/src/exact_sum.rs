@@ -18,9 +18,9 @@ const LOWEST_EXPONENT: i32 = -1074;
 /// How many additions the spare bits of a limb hold, with room to spare.
 const ADDITIONS_BETWEEN_CARRIES: u32 = 1 << 30;
 
-/// The exact sum of finite values.
+/// The exact sum of finite values: the same in any order, rounded only when it is read.
 #[derive(Debug, Clone)]
-pub(crate) struct ExactSum {
+pub struct ExactSum {
     /// Little endian; a limb may lie outside 0..2^32 until its carry is passed on.
     limbs: [i64; LIMBS],
     /// Limbs outside of this range are zero; the highest in it has the sign.
@@ -28,8 +28,15 @@ pub(crate) struct ExactSum {
     additions: u32,
 }
 
+impl Default for ExactSum {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ExactSum {
-    pub(crate) fn new() -> Self {
+    /// The sum of nothing.
+    pub fn new() -> Self {
         Self {
             limbs: [0; LIMBS],
             used: LIMBS..LIMBS,
@@ -38,7 +45,7 @@ impl ExactSum {
     }
 
     /// Adds a finite value.
-    pub(crate) fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         let bits = value.to_bits();
         let fraction = u128::from(bits & ((1 << 52) - 1));
         let biased_exponent = (bits >> 52) & 0x7ff;
@@ -65,6 +72,23 @@ impl ExactSum {
         }
     }
 
+    /// Adds all that was added to another sum.
+    pub fn merge(&mut self, other: &ExactSum) {
+        let mut other = other.clone();
+        other.carry();
+        if other.used.is_empty() {
+            return;
+        }
+        self.make_room(other.used.clone());
+        for (limb, more) in self.limbs.iter_mut().zip(other.limbs) {
+            *limb += more;
+        }
+        self.additions += 1;
+        if self.additions >= ADDITIONS_BETWEEN_CARRIES {
+            self.carry();
+        }
+    }
+
     fn make_room(&mut self, limbs: Range<usize>) {
         self.used = match self.used.start < self.used.end {
             true => self.used.start.min(limbs.start)..self.used.end.max(limbs.end),
@@ -78,7 +102,7 @@ impl ExactSum {
     }
 
     /// The sum, rounded once: to nearest, ties to even; beyond the range of `f64` it is infinite.
-    pub(crate) fn value(&self) -> f64 {
+    pub fn value(&self) -> f64 {
         let mut magnitude = self.clone();
         magnitude.carry();
         let is_negative = magnitude
@@ -190,6 +214,22 @@ mod tests {
         );
         assert_eq!(sum(&[lowest; 3]), f64::from_bits(3));
         assert_eq!(sum(&[-lowest; 3]), -f64::from_bits(3));
+    }
+
+    #[test]
+    fn merging_adds_what_the_other_has() {
+        let mut left = ExactSum::new();
+        let mut right = ExactSum::new();
+        [0.1, 1e16, -0.3].iter().for_each(|value| left.add(*value));
+        [-1e16, 0.3, 1e300, -1e300]
+            .iter()
+            .for_each(|value| right.add(*value));
+        left.merge(&right);
+        left.merge(&ExactSum::new());
+        assert_eq!(left.value(), 0.1);
+        let mut empty = ExactSum::new();
+        empty.merge(&left);
+        assert_eq!(empty.value(), 0.1);
     }
 
     fn finite() -> impl Strategy<Value = f64> {

@@ -48,6 +48,7 @@ mod window;
 
 pub use alarm::{Alarm, AlarmState, AlarmStatus};
 pub use definition::{AlarmDefinition, AlarmDefinitionBuilder, DefinitionError};
+pub use exact_sum::ExactSum;
 pub use names::{ComparisonOperator, Statistic, TreatMissingData, UnknownName};
 pub use sample_set::Sample;
 pub use series::{AlarmSeries, alarms, state};

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use cloudtrail::{Entry, EventHead, LogFileReader, LogFolder, Origin, ReadError, Summary};
 use filter_pattern::{PatternSet, Scratch, Selector};
+use metric_alarm::ExactSum;
 use raw_json::Object;
 
 use crate::filter::MetricFilter;
@@ -88,7 +89,7 @@ pub struct Match<'m> {
 }
 
 /// What a log file held and what became of it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct LogFileReport {
     /// Elements, skipped elements, problems. `summary.records = evaluated + out_of_range`.
     pub summary: Summary,
@@ -109,7 +110,7 @@ pub struct LogFileReport {
 }
 
 /// What one filter counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct FilterCount {
     /// Records that match, suppressed ones included.
     pub matched: u64,
@@ -117,17 +118,25 @@ pub struct FilterCount {
     pub suppressed: u64,
     /// Matching records without a number where the metric value should be: no data point.
     pub without_value: u64,
-    /// Sum of the metric values of the others.
-    pub metric_sum: f64,
+    /// Most filters match nothing in most log files.
+    values: Option<Box<ExactSum>>,
 }
 
 impl FilterCount {
+    /// Sum of the metric values of the matches that are not suppressed; exact until it is rounded
+    /// here, so that it does not depend on any order.
+    pub fn metric_sum(&self) -> f64 {
+        self.values.as_ref().map_or(0.0, |values| values.value())
+    }
+
     /// Adds another count.
     pub fn add(&mut self, other: &FilterCount) {
         self.matched += other.matched;
         self.suppressed += other.suppressed;
         self.without_value += other.without_value;
-        self.metric_sum += other.metric_sum;
+        if let Some(values) = &other.values {
+            self.values.get_or_insert_default().merge(values);
+        }
     }
 }
 
@@ -228,7 +237,7 @@ impl FilterSet {
             count.matched += 1;
             match (suppressed_by, value) {
                 (Some(_), _) => count.suppressed += 1,
-                (None, Some(value)) => count.metric_sum += value,
+                (None, Some(value)) => count.values.get_or_insert_default().add(value),
                 (None, None) => count.without_value += 1,
             }
             each(Match {

@@ -230,9 +230,9 @@ fn a_suppressed_match_is_counted_and_is_in_no_sum() {
         .evaluator()
         .evaluate(object, None, &Default::default(), TimeRange::ALL, |_| {})
         .unwrap();
-    let count = report.filters[0];
+    let count = &report.filters[0];
     assert_eq!(
-        (count.matched, count.suppressed, count.metric_sum),
+        (count.matched, count.suppressed, count.metric_sum()),
         (3, 1, 2.0)
     );
 }
@@ -246,9 +246,9 @@ fn a_metric_value_comes_from_the_event_or_is_no_data_point() {
         .evaluator()
         .evaluate(object, None, &Default::default(), TimeRange::ALL, |_| {})
         .unwrap();
-    let count = report.filters[0];
+    let count = &report.filters[0];
     assert_eq!(
-        (count.matched, count.without_value, count.metric_sum),
+        (count.matched, count.without_value, count.metric_sum()),
         (4, 2, 1244.5)
     );
 }

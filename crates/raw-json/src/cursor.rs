@@ -1,6 +1,6 @@
 //! A cursor that walks forward once, entering what it needs and passing over the rest.
 
-use crate::extent::{closing_quote, container_end, skip_white_space, token_end};
+use crate::extent::{closing_quote, container_end, is_white_space, skip_white_space, token_end};
 use crate::string::Str;
 use crate::value::{Array, Object, Value, is_number_bytes};
 
@@ -61,6 +61,7 @@ impl<'a> Cursor<'a> {
                     return None;
                 }
                 b']' => return None, // belongs to an array around this object
+                b'{' if self.name_is_due() => return None, // begins the next element of one
                 b',' | b':' => self.position += 1,
                 _ => self.skip(),
             }
@@ -124,6 +125,13 @@ impl<'a> Cursor<'a> {
                 self.scalar();
             }
         }
+    }
+
+    /// Does the cursor stand behind an opening brace or a comma?
+    fn name_is_due(&self) -> bool {
+        let before = self.text.get(..self.position).unwrap_or_default();
+        let last = before.iter().rev().find(|byte| !is_white_space(**byte));
+        matches!(last, Some(b'{' | b','))
     }
 
     fn next_byte(&mut self) -> Option<u8> {

@@ -34,14 +34,19 @@ pub enum Extent {
 /// Finds the end of the value that starts at `start` (white space before it is passed over).
 ///
 /// A bracket that does not fit closes everything up to the nearest one that does: in
-/// `{"a":[1,2}` the brace ends both. If nothing inside the value fits, the value is unterminated
-/// and the bracket is left to the caller.
+/// `{"a":[1,2}` the brace ends both. A `{` where a member's name must stand closes the objects up to
+/// the nearest array: in `[{"a":1,{"b":2}]` it begins the second element. If nothing inside the
+/// value fits, the value is unterminated and the bracket is left to the caller.
 pub fn extent(text: &[u8], start: usize) -> Extent {
     let mut brackets = Brackets::default();
     match strict(text, start, &mut brackets) {
         Ok(end) => Extent::Complete { end, fault: None },
         Err(Fault::EndOfText) => Extent::Unterminated { at: text.len() },
-        Err(Fault::Syntax { fault, resume }) => match tolerant(text, resume, &mut brackets) {
+        Err(Fault::Syntax {
+            fault,
+            resume,
+            behind,
+        }) => match tolerant(text, resume, behind, &mut brackets) {
             Ok(end) => Extent::Complete {
                 end,
                 fault: Some(fault),
@@ -117,7 +122,7 @@ pub(crate) fn token_end(text: &[u8], start: usize) -> usize {
 /// This is where [`extent`] says it ends, found without looking at the grammar: up to its first
 /// fault both keep the same brackets.
 pub(crate) fn container_end(text: &[u8], start: usize) -> usize {
-    tolerant(text, start, &mut Brackets::default()).unwrap_or_else(|at| at)
+    tolerant(text, start, Behind::Other, &mut Brackets::default()).unwrap_or_else(|at| at)
 }
 
 /// Open brackets, innermost last: one bit each, so that any depth costs an eighth of a byte a level.
@@ -162,6 +167,18 @@ impl Brackets {
         }
     }
 
+    /// Closes the open objects up to the nearest array; `false` if there is none around them. Does
+    /// nothing where the innermost bracket is an array's or there is none.
+    fn leave_objects(&mut self) -> bool {
+        while self.innermost() == Some(Bracket::Object) {
+            self.pop();
+            if self.depth == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Closes the nearest open `bracket` and all inside it; `false` if there is none.
     fn close(&mut self, bracket: Bracket) -> bool {
         while let Some(innermost) = self.innermost() {
@@ -180,7 +197,16 @@ enum Fault {
     Syntax {
         fault: SyntaxError,
         resume: usize,
+        behind: Behind,
     },
+}
+
+/// What the last token was, as far as the tolerant pass needs to know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// The opening brace of an object or a comma: in an object a name must follow.
+    BraceOrComma,
+    Other,
 }
 
 /// What the grammar allows next.
@@ -195,6 +221,13 @@ enum Next {
 }
 
 impl Next {
+    fn behind(self) -> Behind {
+        match self {
+            Next::Key | Next::KeyOrEnd => Behind::BraceOrComma,
+            _ => Behind::Other,
+        }
+    }
+
     fn expected(self) -> &'static str {
         match self {
             Next::Value => "a value",
@@ -216,7 +249,7 @@ fn strict(text: &[u8], start: usize, brackets: &mut Brackets) -> Result<usize, F
         let Some(&byte) = text.get(position) else {
             return Err(Fault::EndOfText);
         };
-        let unexpected = || fault_at(position, position, next.expected());
+        let unexpected = || fault_at(position, position, next.behind(), next.expected());
         match (next, byte) {
             (Next::Value | Next::ValueOrEnd, b'{') => {
                 brackets.push(Bracket::Object);
@@ -290,16 +323,39 @@ fn strict_string(text: &[u8], open: usize) -> Result<usize, Fault> {
             Some(b'"') => return Ok(position + 1),
             Some(b'\\') => match escape_length(text.get(position..).unwrap_or_default()) {
                 Some(length) => position += length,
-                None => return fault_at(position, open, "an escape such as `\\n` or `\\u00e9`"),
+                None => {
+                    return fault_at(
+                        position,
+                        open,
+                        Behind::Other,
+                        "an escape such as `\\n` or `\\u00e9`",
+                    );
+                }
             },
-            Some(_) => return fault_at(position, open, "an escape for this control character"),
+            Some(_) => {
+                return fault_at(
+                    position,
+                    open,
+                    Behind::Other,
+                    "an escape for this control character",
+                );
+            }
         }
     }
 }
 
-fn fault_at<T>(offset: usize, resume: usize, expected: &'static str) -> Result<T, Fault> {
+fn fault_at<T>(
+    offset: usize,
+    resume: usize,
+    behind: Behind,
+    expected: &'static str,
+) -> Result<T, Fault> {
     let fault = SyntaxError { offset, expected };
-    Err(Fault::Syntax { fault, resume })
+    Err(Fault::Syntax {
+        fault,
+        resume,
+        behind,
+    })
 }
 
 fn escape_length(rest: &[u8]) -> Option<usize> {
@@ -319,22 +375,32 @@ fn strict_scalar(text: &[u8], start: usize) -> Result<usize, Fault> {
     if matches!(token, b"true" | b"false" | b"null") || crate::value::is_number_bytes(token) {
         return Ok(end);
     }
-    fault_at(start, start, "a value")
+    fault_at(start, start, Behind::Other, "a value")
 }
 
 /// Strings and brackets only, from `position` on inside the open `brackets`.
 /// `Err` is the offset at which the value turns out not to end.
-fn tolerant(text: &[u8], mut position: usize, brackets: &mut Brackets) -> Result<usize, usize> {
+fn tolerant(
+    text: &[u8],
+    mut position: usize,
+    mut behind: Behind,
+    brackets: &mut Brackets,
+) -> Result<usize, usize> {
     loop {
         let Some(&byte) = text.get(position) else {
             return Err(text.len());
         };
+        let before = std::mem::replace(&mut behind, Behind::Other);
         match byte {
             b'"' => {
                 position = closing_quote(text, position + 1).ok_or(text.len())? + 1;
             }
             b'{' => {
+                if before == Behind::BraceOrComma && !brackets.leave_objects() {
+                    return Err(position);
+                }
                 brackets.push(Bracket::Object);
+                behind = Behind::BraceOrComma;
                 position += 1;
                 continue;
             }
@@ -354,11 +420,17 @@ fn tolerant(text: &[u8], mut position: usize, brackets: &mut Brackets) -> Result
                 }
                 position += 1;
             }
-            b',' | b':' => {
+            b',' => {
+                behind = Behind::BraceOrComma;
+                position += 1;
+                continue;
+            }
+            b':' => {
                 position += 1;
                 continue;
             }
             byte if is_white_space(byte) => {
+                behind = before;
                 position += 1;
                 continue;
             }
@@ -441,6 +513,19 @@ mod tests {
     fn a_bracket_that_does_not_fit_closes_the_nearest_that_does() {
         assert_eq!(complete(r#"{"a":[1,2} tail"#), (10, false));
         assert_eq!(complete(r#"{"a":[{"b":1]} tail"#), (14, false));
+    }
+
+    #[test]
+    fn a_brace_where_a_name_must_stand_begins_the_next_element() {
+        assert_eq!(
+            extent(br#"{"a":1,{"b":2}]"#, 0),
+            Extent::Unterminated { at: 7 }
+        );
+        assert_eq!(
+            complete(r#"{"l":[{"a":{"x":1,{"b":2}],"c":3} tail"#),
+            (33, false)
+        );
+        assert_eq!(complete(r#"{"a" {"b":2}} tail"#), (13, false));
     }
 
     #[test]

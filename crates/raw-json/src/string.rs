@@ -7,7 +7,8 @@ use std::borrow::Cow;
 pub struct Str<'a>(&'a [u8]);
 
 impl<'a> Str<'a> {
-    pub(crate) fn new(content: &'a [u8]) -> Self {
+    /// Takes bytes for the content of a string, without its quotes.
+    pub fn new(content: &'a [u8]) -> Self {
         Str(content)
     }
 
