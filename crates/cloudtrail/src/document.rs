@@ -41,6 +41,10 @@ enum Place {
     Outside,
     /// In the outer object, before a member or its end.
     InDocument,
+    /// Behind the name of a member of the outer object, `Records` or another.
+    BeforeColon { records: bool },
+    /// Behind its colon.
+    BeforeValue { records: bool },
     /// In the array of records.
     InRecords { bare: bool, comma: Comma },
     /// Inside a value that is too large to keep.
@@ -142,9 +146,10 @@ impl Document {
                 }
                 self.note(ProblemKind::UnterminatedDocument);
             }
-            Place::InDocument | Place::InRecords { .. } => {
-                self.note(ProblemKind::UnterminatedDocument)
-            }
+            Place::InDocument
+            | Place::BeforeColon { .. }
+            | Place::BeforeValue { .. }
+            | Place::InRecords { .. } => self.note(ProblemKind::UnterminatedDocument),
         }
         if self.record_arrays > 0 {
             if self.record_arrays > self.documents || self.records_of_another_type {
@@ -190,6 +195,8 @@ impl Document {
         match self.place {
             Place::Outside => self.begin_document(rest, last),
             Place::InDocument => self.member(rest, last),
+            Place::BeforeColon { records } => self.colon(rest, records),
+            Place::BeforeValue { records } => self.value(rest, last, records),
             Place::InRecords { bare, comma } => Ok(self.element(rest, last, bare, comma, each)),
             Place::InLargeValue { .. } => Ok(Step::NeedsMore),
         }
@@ -259,35 +266,63 @@ impl Document {
                 return Ok(Step::Taken(1));
             }
         }
-        let Some((name, value_at)) = member_name(rest) else {
+        let Extent::Complete { end, .. } = extent(rest, 0) else {
             return self.incomplete(rest, last);
         };
-        let name = Str::new(name).decode();
+        let name = Str::new(rest.get(1..end - 1).unwrap_or_default()).decode();
         self.digest_members += u8::from(matches!(
             name.as_ref(),
             "logFiles" | "digestS3Object" | "digestEndTime"
         ));
-        let value = rest.get(value_at..).unwrap_or_default();
-        if name == "Records" && value.first() == Some(&b'[') {
+        self.place = Place::BeforeColon {
+            records: name == "Records",
+        };
+        Ok(Step::Taken(end))
+    }
+
+    fn colon(&mut self, rest: &[u8], records: bool) -> Result<Step, DocumentError> {
+        if rest.first() == Some(&b':') {
+            self.place = Place::BeforeValue { records };
+            return Ok(Step::Taken(1));
+        }
+        self.place = Place::InDocument;
+        match self.record_arrays {
+            0 => Err(DocumentError::NotJson {
+                offset: self.offset,
+            }),
+            _ => {
+                self.note(ProblemKind::MalformedDocument);
+                Ok(Step::Taken(0))
+            }
+        }
+    }
+
+    /// The value of a member of the outer object.
+    fn value(&mut self, rest: &[u8], last: bool, records: bool) -> Result<Step, DocumentError> {
+        if records && rest.first() == Some(&b'[') {
             self.record_arrays += 1;
             self.place = Place::InRecords {
                 bare: false,
                 comma: Comma::NotYet,
             };
-            return Ok(Step::Taken(value_at + 1));
+            return Ok(Step::Taken(1));
         }
-        match extent(rest, value_at) {
+        let step = match extent(rest, 0) {
             // A scalar at the very end of the window may go on behind it.
             Extent::Complete { end, .. } if end < rest.len() || last => {
-                self.records_of_another_type |= name == "Records";
-                Ok(Step::Taken(end))
+                self.records_of_another_type |= records;
+                Step::Taken(end)
             }
             Extent::Unterminated { at } if at < rest.len() => {
                 self.note(ProblemKind::MalformedDocument);
-                Ok(Step::Taken(at.max(value_at) + 1))
+                Step::Taken(at)
             }
-            _ => self.incomplete(rest, last),
+            _ => self.incomplete(rest, last)?,
+        };
+        if matches!(step, Step::Taken(_)) {
+            self.place = Place::InDocument;
         }
+        Ok(step)
     }
 
     fn incomplete(&mut self, rest: &[u8], last: bool) -> Result<Step, DocumentError> {
@@ -441,21 +476,4 @@ impl Passing {
         }
         None
     }
-}
-
-/// The name of the member at the start of `rest`, as written, and the offset of its value.
-fn member_name(rest: &[u8]) -> Option<(&[u8], usize)> {
-    let Extent::Complete { end, .. } = extent(rest, 0) else {
-        return None;
-    };
-    let name = rest.get(1..end - 1)?;
-    let skip = |from: usize| {
-        let behind = rest.get(from..)?;
-        Some(from + behind.iter().position(|byte| !is_white_space(*byte))?)
-    };
-    let colon = skip(end)?;
-    if rest.get(colon) != Some(&b':') {
-        return None;
-    }
-    Some((name, skip(colon + 1)?))
 }

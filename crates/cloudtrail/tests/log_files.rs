@@ -346,6 +346,27 @@ fn a_small_file_that_inflates_to_a_lot_is_read_in_bounded_memory() {
 }
 
 #[test]
+fn white_space_costs_nothing_wherever_it_stands() {
+    let space = " ".repeat(100_000);
+    let text = [
+        "{",
+        "\"Records\"",
+        ":",
+        "[",
+        STOP,
+        ",",
+        DELETE,
+        "]",
+        "}",
+        "",
+    ]
+    .join(&space);
+    let (result, records) = read_with(LogFileReader::with_buffer(4096), &gzip(text.as_bytes()));
+    assert_eq!(records, [STOP, DELETE]);
+    assert!(result.unwrap().problems.is_empty());
+}
+
+#[test]
 fn a_record_larger_than_the_buffer_is_skipped_and_its_neighbours_are_not() {
     let large = format!(r#"{{"x":"{}\"}}]","y":[{{}}]}}"#, "a".repeat(100_000));
     let object = gzip(&log_file(&[STOP, &large, DELETE]));
