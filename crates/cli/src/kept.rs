@@ -14,8 +14,8 @@ const MOST_EVIDENCE_A_MINUTE: usize = 100;
 pub(crate) struct Kept {
     /// One per match, copies included.
     pub(crate) samples: Vec<Sample>,
-    /// By minute, then by time and identity.
-    evidence: BTreeMap<i64, BTreeMap<(i64, u64), Evidence>>,
+    /// By minute, then by time and identity. Boxed, since most minutes have one.
+    evidence: BTreeMap<i64, BTreeMap<(i64, u64), Box<Evidence>>>,
 }
 
 impl Kept {
@@ -32,9 +32,9 @@ impl Kept {
     pub(crate) fn keep_evidence(&mut self, time: i64, id: u64, evidence: Evidence) {
         let minute = self.evidence.entry(time.div_euclid(60)).or_default();
         match minute.get_mut(&(time, id)) {
-            Some(known) if *known <= evidence => {}
-            Some(known) => *known = evidence,
-            None => drop(minute.insert((time, id), evidence)),
+            Some(known) if **known <= evidence => {}
+            Some(known) => **known = evidence,
+            None => drop(minute.insert((time, id), Box::new(evidence))),
         }
         if minute.len() > MOST_EVIDENCE_A_MINUTE {
             minute.pop_last();
@@ -43,14 +43,15 @@ impl Kept {
 
     /// The evidence of an event, if it was kept.
     pub(crate) fn evidence(&self, time: i64, id: u64) -> Option<&Evidence> {
-        self.evidence.get(&time.div_euclid(60))?.get(&(time, id))
+        let minute = self.evidence.get(&time.div_euclid(60))?;
+        minute.get(&(time, id)).map(Box::as_ref)
     }
 
     /// Adds what was kept elsewhere.
     pub(crate) fn merge(&mut self, other: Kept) {
         self.samples.extend(other.samples);
         for ((time, id), evidence) in other.evidence.into_values().flatten() {
-            self.keep_evidence(time, id, evidence);
+            self.keep_evidence(time, id, *evidence);
         }
     }
 }
