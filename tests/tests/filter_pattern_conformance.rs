@@ -33,12 +33,14 @@ fn outcome(case: &Value) -> &'static str {
     if matches { "match" } else { "no-match" }
 }
 
+/// As many as there were when the test was written: fewer are not the whole of them.
+const LEAST_CASES: usize = 393;
+
 #[test]
+#[ignore = "needs TRAILWARDEN_CONFORMANCE, a folder with filter-patterns.jsonl"]
 fn conformance_cases_come_out_as_they_say() {
-    let Ok(folder) = std::env::var("TRAILWARDEN_CONFORMANCE") else {
-        println!("not run: TRAILWARDEN_CONFORMANCE names no folder with filter-patterns.jsonl");
-        return;
-    };
+    let folder = std::env::var_os("TRAILWARDEN_CONFORMANCE")
+        .expect("TRAILWARDEN_CONFORMANCE names a folder with filter-patterns.jsonl");
     let path = std::path::Path::new(&folder).join("filter-patterns.jsonl");
     let text = std::fs::read_to_string(path).expect("the cases are readable");
     let cases: Vec<Value> = text
@@ -57,6 +59,6 @@ fn conformance_cases_come_out_as_they_say() {
         differing.len(),
         cases.len()
     );
-    assert!(!cases.is_empty());
+    assert!(cases.len() >= LEAST_CASES, "only {} cases", cases.len());
     println!("{} cases", cases.len());
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use raw_json::{Object, SyntaxError, Value};
 
 use crate::compare::{Condition, Operand, Selected};
-use crate::error::shortened;
-use crate::fields::{FieldTest, Fields};
+use crate::error::{printable, shortened};
+use crate::fields::{FieldTest, Fields, Misfit, count_tokens};
 use crate::json::{JsonPattern, Test};
 use crate::logic::Node;
 use crate::pattern::{Kind, Pattern};
@@ -197,7 +197,7 @@ fn test_line(test: &Test, record: Object<'_>) -> Line {
             let missing = missing(&test.selector, record);
             Some(format!("{missing}; a comparison with nothing is false"))
         }
-        [value] => failure(&test.condition, &Selected::from(*value)),
+        [value] => failure(&test.condition, *value),
         _ => None,
     };
     line
@@ -212,19 +212,6 @@ fn shown(value: Value<'_>) -> String {
         Value::String(string) => format!("\"{}\"", printable(&shortened(&string.decode()))),
         scalar => shortened(&scalar.to_text()),
     }
-}
-
-/// Text from an event, without what could move a terminal's cursor or turn its lines around.
-fn printable(text: &str) -> String {
-    let is_risky = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let escape = |character: char| match is_risky(character) {
-        true => character.escape_unicode().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(escape).collect()
 }
 
 /// Where a selector stops, in words.
@@ -247,7 +234,7 @@ fn missing(selector: &Selector, record: Object<'_>) -> String {
             _ => value.as_array().is_some(),
         };
         let parent = path.clone();
-        path.push_str(&step_text(step));
+        path.push_str(&step.to_string());
         match next {
             Some(next) => value = next,
             None if fits => return format!("`{path}` is missing"),
@@ -263,15 +250,6 @@ fn missing(selector: &Selector, record: Object<'_>) -> String {
     format!("`{selector}` is missing")
 }
 
-fn step_text(step: &Step) -> String {
-    match step {
-        Step::Member(name) => format!(".{name}"),
-        Step::AnyMember => ".*".to_owned(),
-        Step::Element(index) => format!("[{index}]"),
-        Step::AnyElement => "[*]".to_owned(),
-    }
-}
-
 fn kind_of(value: Value<'_>) -> &'static str {
     match value {
         Value::Null => "null",
@@ -285,8 +263,8 @@ fn kind_of(value: Value<'_>) -> &'static str {
 }
 
 /// Why a test of this one value failed, where the value does not say it.
-fn failure(condition: &Condition, selected: &Selected<'_>) -> Option<String> {
-    let why = match (condition, selected) {
+fn failure(condition: &Condition, value: Value<'_>) -> Option<String> {
+    let why = match (condition, &Selected::from(value)) {
         (Condition::NotExists, _) => "the field is there",
         (Condition::IsNull | Condition::Is(_), Selected::Text(_)) => {
             "a string is never null, true or false"
@@ -295,6 +273,9 @@ fn failure(condition: &Condition, selected: &Selected<'_>) -> Option<String> {
         (_, Selected::Null) => "null is neither equal nor unequal to anything; ask with IS NULL",
         (_, Selected::Bool(_)) => {
             "a boolean is neither equal nor unequal to anything; ask with IS TRUE or IS FALSE"
+        }
+        (_, Selected::Container) if matches!(value, Value::Invalid(_)) => {
+            "the record is broken there; a comparison with that is false"
         }
         (_, Selected::Container) => "arrays and objects are not compared; select inside of them",
         (Condition::Ordered(..), Selected::Text(_)) => {
@@ -308,10 +289,10 @@ fn failure(condition: &Condition, selected: &Selected<'_>) -> Option<String> {
             "letter case counts"
         }
         (Condition::Equal(Operand::Text(_)), Selected::Number(_)) => {
-            "a value in quotes or with `*` is compared with the number as it is written"
+            "a text is compared with the number as the event writes it"
         }
         (Condition::Equal(Operand::Number(_)), Selected::Text(_)) => {
-            "a number is compared with a string as it is written"
+            "a number is compared with a string as the pattern writes it"
         }
         _ => return None,
     };
@@ -336,11 +317,13 @@ fn term_lines(terms: &Terms, message: &str) -> Vec<Line> {
 }
 
 fn field_lines(fields: &Fields, pattern: &Pattern, message: &str) -> Vec<Line> {
-    let Some(aligned) = fields.align(message) else {
-        let mut line = Line::whole(pattern, false);
-        let why = "the message has another number of tokens than the pattern has fields";
-        line.why = Some(why.to_owned());
-        return vec![line];
+    let aligned = match fields.align(message) {
+        Ok(aligned) => aligned,
+        Err(misfit) => {
+            let mut line = Line::whole(pattern, false);
+            line.why = Some(why_not_aligned(fields, misfit, count_tokens(message)));
+            return vec![line];
+        }
     };
     let mut lines = Vec::new();
     for (field, (_, token)) in fields.fields.iter().zip(aligned) {
@@ -364,6 +347,21 @@ fn field_lines(fields: &Fields, pattern: &Pattern, message: &str) -> Vec<Line> {
         }
     }
     lines
+}
+
+fn why_not_aligned(fields: &Fields, misfit: Misfit, tokens: usize) -> String {
+    let count = fields.fields.len();
+    match (misfit, fields.ellipsis) {
+        (Misfit::Fewer, None) => {
+            format!("the message has fewer tokens ({tokens}) than the pattern has fields ({count})")
+        }
+        (Misfit::Fewer, Some(_)) => format!(
+            "the message has fewer tokens ({tokens}) than the pattern has fields (at least {count})"
+        ),
+        (Misfit::More, _) => format!(
+            "the message has more tokens ({tokens}) than the pattern has fields ({count}), and the last field, which has a condition, does not take the rest"
+        ),
+    }
 }
 
 fn field_test_line(test: &FieldTest, name: &str, token: &str) -> Line {
@@ -391,7 +389,7 @@ impl fmt::Display for Line {
             Outcome::Ignored => "-",
         };
         let indent = "  ".repeat(self.depth);
-        write!(formatter, "{outcome:<5}{indent}{}", self.text)?;
+        write!(formatter, "{outcome:<5}{indent}{}", printable(&self.text))?;
         let mut notes = Vec::new();
         if !self.saw.is_empty() {
             let more = match self.more {
@@ -400,7 +398,7 @@ impl fmt::Display for Line {
             };
             notes.push(format!("saw {}{more}", self.saw.join(", ")));
         }
-        notes.extend(self.why.clone());
+        notes.extend(self.why.as_deref().map(printable));
         match notes.is_empty() {
             true => Ok(()),
             false => write!(formatter, " ({})", notes.join(": ")),
@@ -450,7 +448,7 @@ mod tests {
         no     $.a[2] = 1 (`$.a[2]` is missing; a comparison with nothing is false)
         no     $.a.b = 1 (`$.a` is an array and has no members; a comparison with nothing is false)
         no     $.x[*] = 1 (`$.x` is missing; a comparison with nothing is false)
-        no     $.n = "12" (saw 12.0: a value in quotes or with `*` is compared with the number as it is written)
+        no     $.n = "12" (saw 12.0: a text is compared with the number as the event writes it)
         "#);
     }
 
@@ -473,7 +471,7 @@ mod tests {
         "#);
         insta::assert_snapshot!(explained("[a, b]", "7"), @r"
         no match
-        no   [a, b] (the message has another number of tokens than the pattern has fields)
+        no   [a, b] (the message has fewer tokens (1) than the pattern has fields (2))
         ");
         insta::assert_snapshot!(explained("%^a%", "ba"), @r"
         no match
@@ -487,5 +485,69 @@ mod tests {
         no match
         no   { $.a NOT EXISTS } (the message is not one JSON object: expected `{` at byte 0)
         ");
+    }
+
+    #[test]
+    fn a_message_of_another_length_is_told_both_numbers() {
+        let why = |pattern: &str, message: &str| {
+            let explanation = compile(pattern).expect(pattern).explain(message.as_bytes());
+            explanation.lines()[0].why.clone().unwrap_or_default()
+        };
+        assert_eq!(
+            why("[a, ..., b, c]", "1 2"),
+            "the message has fewer tokens (2) than the pattern has fields (at least 3)"
+        );
+        assert_eq!(
+            why("[a, b = 2]", "1 2 3"),
+            "the message has more tokens (3) than the pattern has fields (2), and the last field, which has a condition, does not take the rest"
+        );
+    }
+
+    #[test]
+    fn names_in_brackets_are_shown_in_brackets() {
+        let pattern = r#"{ $['a.b'].c = 1 || $['x y'].c = 1 || $['e'].f = 1 || $["it's"] = 1 }"#;
+        let message = r#"{"x y":{},"a.b":5}"#;
+        insta::assert_snapshot!(explained(pattern, message), @r#"
+        no match
+        no   any of
+        no     $['a.b'].c = 1 (`$['a.b']` is a number and has no members; a comparison with nothing is false)
+        no     $['x y'].c = 1 (`$['x y'].c` is missing; a comparison with nothing is false)
+        no     $.e.f = 1 (`$.e` is missing; a comparison with nothing is false)
+        no     $["it's"] = 1 (`$["it's"]` is missing; a comparison with nothing is false)
+        "#);
+    }
+
+    #[test]
+    fn what_is_no_json_value_is_called_that() {
+        let record = raw_json::Object::from_extent(br#"{"a":nul}"#).expect("a record");
+        let explanation = compile("{ $.a = 1 }")
+            .expect("a pattern")
+            .explain_record(record);
+        insta::assert_snapshot!(explanation.to_string(), @r"
+        no match
+        no   $.a = 1 (saw no JSON value: the record is broken there; a comparison with that is false)
+        ");
+    }
+
+    #[test]
+    fn a_text_that_no_number_is_equal_to_has_its_true_reason() {
+        insta::assert_snapshot!(explained("{ $.n = abc || $.n = \"1*\" }", r#"{"n":23}"#), @r#"
+        no match
+        no   any of
+        no     $.n = abc (saw 23: a text is compared with the number as the event writes it)
+        no     $.n = 1* (saw 23: a text is compared with the number as the event writes it)
+        "#);
+    }
+
+    #[test]
+    fn nothing_unseen_is_shown_as_it_is() {
+        let shown = explained(
+            "{ $['a\u{1b}'] = x\u{2a} }",
+            "{\"a\\u001b\":\"\\u200b\\ufeff\"}",
+        );
+        insta::assert_snapshot!(shown, @r#"
+        no match
+        no   $['a\u{1b}'] = x* (saw "\u{200b}\u{feff}")
+        "#);
     }
 }

@@ -1,25 +1,27 @@
 //! Regular expressions between percent signs.
 //!
 //! The language is small: characters, classes, anchors, quantifiers and alternatives, no groups. It is
-//! read here and written anew for the `regex` crate, which never sees a character of the user's that
-//! this module has not understood: so `--`, `&&` or `[:alpha:]` cannot mean there what they do not
-//! mean here. Searching takes time linear in the text.
+//! read here, into alternatives of parts, and searched for by the `automaton`, whose time is bounded
+//! for every text.
 //!
-//! Source: filter pattern rules, section 5 and D15.
+//! Source: filter pattern rules, section 5, D15 and D34.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use crate::automaton::{Automaton, Class, Part};
 use crate::error::CompileError;
 use crate::scanner::Scanner;
 
-/// More than any expression of 1024 characters needs that does not repeat thousands of characters.
-const MOST_BYTES_COMPILED: usize = 4 << 20;
+/// How many characters and classes an expression may have with its counts written out.
+/// Filter pattern rules, section 5 and D34.
+const MOST_POSITIONS: usize = 1024;
 
 /// A compiled regular expression. Two are equal if they are written alike.
 #[derive(Debug, Clone)]
 pub(crate) struct Expression {
     text: String,
-    compiled: regex::Regex,
+    compiled: Arc<Automaton>,
 }
 
 impl PartialEq for Expression {
@@ -34,17 +36,17 @@ impl Expression {
     /// Reads the expression in `span` of a pattern, the percent signs not included.
     pub(crate) fn parse(scanner: &Scanner<'_>, span: Range<usize>) -> Result<Self, CompileError> {
         let text = scanner.text(span.clone());
-        let written = Translator::new(scanner, span.clone()).translate()?;
-        let compiled = regex::RegexBuilder::new(&written)
-            .size_limit(MOST_BYTES_COMPILED)
-            .build()
-            .map_err(|_| {
-                let expected = "an expression that repeats less";
-                scanner.fault(span, "the regular expression is too large", expected)
-            })?;
+        let alternatives = Parser::new(scanner, span.clone()).parse()?;
+        let positions = alternatives.iter().flatten().map(Part::positions);
+        if positions.fold(0, usize::saturating_add) > MOST_POSITIONS {
+            let expected =
+                format!("at most {MOST_POSITIONS} characters and classes, counts written out");
+            let message = "the regular expression is too large";
+            return Err(scanner.fault(span, message, expected));
+        }
         Ok(Expression {
             text: text.to_owned(),
-            compiled,
+            compiled: Arc::new(Automaton::new(&alternatives)),
         })
     }
 
@@ -55,7 +57,7 @@ impl Expression {
 
     /// Is it found anywhere in the text?
     pub(crate) fn is_found_in(&self, text: &str) -> bool {
-        self.compiled.is_match(text)
+        self.compiled.is_found_in(text)
     }
 }
 
@@ -71,72 +73,101 @@ enum Before {
 #[derive(Clone, Copy)]
 enum Item {
     Character(char),
-    /// A class in its ASCII sense, as the `regex` crate writes it.
-    Class(&'static str),
+    Class(Class),
 }
 
-struct Translator<'s, 'p> {
+impl Item {
+    fn class(self) -> Class {
+        match self {
+            Item::Character(character) => Class::NONE.with(character, character),
+            Item::Class(class) => class,
+        }
+    }
+}
+
+struct Parser<'s, 'p> {
     scanner: &'s Scanner<'p>,
     /// What is left, and where in the pattern it starts.
     rest: &'p str,
     position: usize,
-    written: String,
+    /// The alternatives that are complete, and the one under way.
+    alternatives: Vec<Vec<Part>>,
+    parts: Vec<Part>,
     before: Before,
 }
 
-impl<'s, 'p> Translator<'s, 'p> {
+impl<'s, 'p> Parser<'s, 'p> {
     fn new(scanner: &'s Scanner<'p>, span: Range<usize>) -> Self {
-        Translator {
+        Parser {
             scanner,
             rest: scanner.text(span.clone()),
             position: span.start,
-            written: String::new(),
+            alternatives: Vec::new(),
+            parts: Vec::new(),
             before: Before::Nothing,
         }
     }
 
-    fn translate(mut self) -> Result<String, CompileError> {
+    fn parse(mut self) -> Result<Vec<Vec<Part>>, CompileError> {
         while let Some(character) = self.next() {
             match character {
-                '^' | '$' | '|' => {
-                    self.written.push(character);
+                '^' => self.anchor(Part::Start),
+                '$' => self.anchor(Part::End),
+                '|' => {
+                    self.alternatives.push(std::mem::take(&mut self.parts));
                     self.before = Before::Nothing;
                 }
-                '*' | '+' | '?' => self.quantifier(&character.to_string())?,
+                '*' => self.quantifier(0, None)?,
+                '+' => self.quantifier(1, None)?,
+                '?' => self.quantifier(0, Some(1))?,
                 '{' => {
-                    let count = self.count()?;
-                    self.quantifier(&count)?;
+                    let (least, most) = self.count()?;
+                    self.quantifier(least, most)?;
                 }
-                '.' => self.atom("."),
+                '.' => self.atom(Class::NONE.with('\n', '\n').negated()),
                 '[' => {
                     let class = self.class()?;
-                    self.atom(&class);
+                    self.atom(class);
                 }
-                '\\' => match self.escape()? {
-                    Item::Character(character) => self.atom(&literal(character)),
-                    Item::Class(class) => self.atom(class),
-                },
+                '\\' => {
+                    let item = self.escape()?;
+                    self.atom(item.class());
+                }
                 other => {
                     self.check_allowed(other)?;
-                    self.atom(&literal(other));
+                    self.atom(Item::Character(other).class());
                 }
             }
         }
-        Ok(self.written)
+        self.alternatives.push(self.parts);
+        Ok(self.alternatives)
     }
 
-    fn atom(&mut self, written: &str) {
-        self.written.push_str(written);
+    fn anchor(&mut self, anchor: Part) {
+        self.parts.push(anchor);
+        self.before = Before::Nothing;
+    }
+
+    fn atom(&mut self, class: Class) {
+        self.parts.push(Part::Repeated {
+            class,
+            least: 1,
+            most: Some(1),
+        });
         self.before = Before::Atom;
     }
 
-    fn quantifier(&mut self, written: &str) -> Result<(), CompileError> {
+    fn quantifier(
+        &mut self,
+        new_least: usize,
+        new_most: Option<usize>,
+    ) -> Result<(), CompileError> {
         match self.before {
             Before::Atom => {
-                self.written.push_str(written);
-                if self.eat('?') {
-                    self.written.push('?'); // lazy: the same texts match
+                if let Some(Part::Repeated { least, most, .. }) = self.parts.last_mut() {
+                    (*least, *most) = (new_least, new_most);
                 }
+                self.eat('?'); // lazy: the same texts match
                 self.before = Before::Quantified;
                 Ok(())
             }
@@ -151,8 +182,8 @@ impl<'s, 'p> Translator<'s, 'p> {
         }
     }
 
-    /// `m}`, `m,}`, `,n}` or `m,n}`, written with both braces; the opening one is behind us.
-    fn count(&mut self) -> Result<String, CompileError> {
+    /// `m}`, `m,}`, `,n}` or `m,n}`: the least and the most; the opening brace is behind us.
+    fn count(&mut self) -> Result<(usize, Option<usize>), CompileError> {
         let open = self.position - 1;
         let expected = "a count such as `{3}`, `{2,}`, `{,5}` or `{2,5}`";
         let least = self.digits();
@@ -165,27 +196,30 @@ impl<'s, 'p> Translator<'s, 'p> {
                 .fault(open..end, "`{` starts no count", expected);
             return Err(fault.with_help("a brace itself is written `\\{`"));
         }
-        let bounds = (bound(least), bound(most));
-        if most.is_empty() && bounds.0.is_some() || bounds.0 <= bounds.1 && bounds.1.is_some() {
-            let least = if least.is_empty() { "0" } else { least };
-            let comma = if has_comma { "," } else { "" };
-            return Ok(format!("{{{least}{comma}{most}}}"));
-        }
+        let low = bound(least);
+        let high = match (has_comma, most) {
+            (false, _) => Some(low),
+            (true, "") => None,
+            (true, most) => Some(bound(most)),
+        };
         let span = open..self.position;
-        Err(self.scanner.fault(
-            span,
-            "a count that cannot be",
-            "counts in order, each less than 4294967296",
-        ))
+        if low.max(high.unwrap_or_default()) > MOST_POSITIONS {
+            let expected = format!("counts of at most {MOST_POSITIONS}");
+            let message = "a count that is too large";
+            return Err(self.scanner.fault(span, message, expected));
+        }
+        if high.is_some_and(|high| high < low) {
+            let expected = "counts in order, the lower one first";
+            return Err(self.scanner.fault(span, "a count that cannot be", expected));
+        }
+        Ok((low, high))
     }
 
-    /// A class, written anew; the opening bracket is behind us.
-    fn class(&mut self) -> Result<String, CompileError> {
+    /// A class; the opening bracket is behind us.
+    fn class(&mut self) -> Result<Class, CompileError> {
         let open = self.position - 1;
-        let mut written = String::from("[");
-        if self.eat('^') {
-            written.push('^');
-        }
+        let is_negated = self.eat('^');
+        let mut class = Class::NONE;
         let mut is_first = true;
         loop {
             let start = self.position;
@@ -195,14 +229,13 @@ impl<'s, 'p> Translator<'s, 'p> {
                 return Err(self.scanner.fault(span, "the class does not end", expected));
             };
             if character == ']' && !is_first {
-                written.push(']');
-                return Ok(written);
+                return Ok(if is_negated { class.negated() } else { class });
             }
             is_first = false;
             let low = self.class_item(character)?;
             // A hyphen is itself at the start and the end of the class and behind a range.
             let Some(behind) = self.behind_hyphen() else {
-                written.push_str(&class_text(low));
+                class = class.or(&low.class());
                 continue;
             };
             self.next();
@@ -210,7 +243,7 @@ impl<'s, 'p> Translator<'s, 'p> {
             let high = self.class_item(behind)?;
             match (low, high) {
                 (Item::Character(low), Item::Character(high)) if low <= high => {
-                    written.push_str(&format!("{}-{}", class_literal(low), class_literal(high)));
+                    class = class.with(low, high);
                 }
                 _ => {
                     let span = start..self.position;
@@ -265,12 +298,12 @@ impl<'s, 'p> Translator<'s, 'p> {
             return Err(self.scanner.fault(span, message, expected));
         };
         let item = match character {
-            'd' => Item::Class("[0-9]"),
-            'D' => Item::Class("[^0-9]"),
-            's' => Item::Class(r"[\t\n\x0B\x0C\r ]"),
-            'S' => Item::Class(r"[^\t\n\x0B\x0C\r ]"),
-            'w' => Item::Class("[0-9A-Z_a-z]"),
-            'W' => Item::Class("[^0-9A-Z_a-z]"),
+            'd' => Item::Class(digits()),
+            'D' => Item::Class(digits().negated()),
+            's' => Item::Class(white_space()),
+            'S' => Item::Class(white_space().negated()),
+            'w' => Item::Class(word_characters()),
+            'W' => Item::Class(word_characters().negated()),
             'x' => Item::Character(self.hexadecimal(start)?),
             letter if letter.is_ascii_alphanumeric() => {
                 let span = start..self.position;
@@ -357,32 +390,24 @@ impl<'s, 'p> Translator<'s, 'p> {
     }
 }
 
-/// A bound of a count; a missing one is 0, one that is too large for the engine nothing.
-fn bound(digits: &str) -> Option<u32> {
-    if digits.is_empty() {
-        return Some(0);
-    }
-    digits.parse().ok()
-}
-
-fn literal(character: char) -> String {
-    match character.is_ascii_alphanumeric() {
-        true => character.to_string(),
-        false => format!("\\x{{{:x}}}", u32::from(character)),
+/// A bound of a count; a missing one is 0, one that does not fit is too large whatever it is.
+fn bound(digits: &str) -> usize {
+    match digits {
+        "" => 0,
+        digits => digits.parse().unwrap_or(usize::MAX),
     }
 }
 
-/// In a class every character but letters and digits is written by its number, so that none is an
-/// operator there.
-fn class_literal(character: char) -> String {
-    literal(character)
+fn digits() -> Class {
+    Class::NONE.with('0', '9')
 }
 
-fn class_text(item: Item) -> String {
-    match item {
-        Item::Character(character) => class_literal(character),
-        Item::Class(class) => class.to_owned(),
-    }
+fn white_space() -> Class {
+    Class::NONE.with('\t', '\r').with(' ', ' ')
+}
+
+fn word_characters() -> Class {
+    digits().with('A', 'Z').with('_', '_').with('a', 'z')
 }
 
 #[cfg(test)]
@@ -502,8 +527,137 @@ mod tests {
 
     #[test]
     fn an_expression_that_would_grow_too_large_is_refused() {
-        let error = parse("x{4294967295}").expect_err("too large");
-        assert_eq!(error.message(), "the regular expression is too large");
-        assert!(parse(&".{2000}".repeat(100)).is_err());
+        for text in [
+            "x{1024}",
+            "^[a-z0-9-]{3,63}$",
+            "[0-9]{12}",
+            "a{,40}[^b]{40}",
+            "x{1000,}",
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        let message = |text: &str| parse(text).expect_err(text).to_string();
+        assert_eq!(
+            message("x{1000}y{25}"),
+            "the regular expression is too large: expected at most 1024 characters and classes, counts written out"
+        );
+        for text in [
+            "x{1025}",
+            "x{4294967295}",
+            "x{99999999999999999999999}",
+            r"\w{9000}\W",
+            "a.{,3000}b",
+        ] {
+            assert_eq!(
+                message(text),
+                "a count that is too large: expected counts of at most 1024"
+            );
+        }
+        assert!(parse(&".{200}".repeat(100)).is_err());
+    }
+
+    #[test]
+    fn anchors_inside_an_alternative_hold_only_at_the_ends() {
+        assert!(finds("a*^b", "b") && !finds("a*^b", "ab"));
+        assert!(!finds("a^b", "ab") && !finds("a$b", "ab"));
+        assert!(finds("b$a*", "ab") && !finds("b$a*", "ba"));
+        assert!(finds("$^", "") && !finds("$^", "a") && !finds("$^a", "a"));
+        assert!(finds("^a*$", "") && finds("^a*$", "aa") && !finds("^a*$", "ab"));
+        assert!(finds("|x", "") && finds("^|x", "y") && finds("x|$", "y"));
+        assert!(finds("^a$|^b$", "b") && !finds("^a$|^b$", "ab"));
+    }
+
+    /// The costliest there are: counts as large as they may be, texts that keep every position alive.
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the time it takes is what is tested"
+    )]
+    fn no_expression_makes_a_search_costly() {
+        let bits = (0..20_000u32).map(|index| index.wrapping_mul(2_654_435_761) >> 16);
+        let random: String = bits
+            .map(|bits| if bits & 1 == 0 { 'a' } else { 'b' })
+            .collect();
+        let dots = format!("a{}[^ab]", ".".repeat(1000));
+        let start = std::time::Instant::now();
+        for expression in [
+            r"\w{1023}\W",
+            "[^b]{1023}[^ab]",
+            "a.{,1022}[^ab]",
+            "a.{1000}[^ab]",
+            "a.{1000,}[^ab]",
+            &dots,
+        ] {
+            for text in [&random, &"a".repeat(20_000)] {
+                assert!(!finds(expression, text), "{expression}");
+            }
+            finds(expression, &"é".repeat(20_000));
+        }
+        // A hundred times what it takes: an engine that backtracks, or keeps sets of states, is slower.
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+
+    mod against_the_regex_crate {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        const ATOMS: &[(&str, &str)] = &[
+            ("a", "a"),
+            ("b", "b"),
+            (".", "."),
+            ("[ab]", "[ab]"),
+            ("[^a]", "[^a]"),
+            (r"\W", "[^0-9A-Za-z_]"),
+            (r"\x0a", r"\x0a"),
+            (r"[\xe0-\xff]", r"[\x{e0}-\x{ff}]"),
+        ];
+        const COUNTS: &[(&str, &str)] = &[
+            ("", ""),
+            ("", ""),
+            ("*", "*"),
+            ("+", "+"),
+            ("?", "?"),
+            ("{0}", "{0}"),
+            ("{2}", "{2}"),
+            ("{,3}", "{0,3}"),
+            ("{2,}", "{2,}"),
+            ("{1,3}?", "{1,3}?"),
+            ("{,40}", "{0,40}"),
+            ("{30}", "{30}"),
+            ("{20,70}", "{20,70}"),
+        ];
+        const OTHERS: &[&str] = &["^", "$", "|"];
+
+        /// An expression in the two spellings.
+        fn expression() -> impl Strategy<Value = (String, String)> {
+            let atom = prop::sample::select(ATOMS);
+            let repeated = (atom, prop::sample::select(COUNTS)).prop_map(|(atom, count)| {
+                (atom.0.to_owned() + count.0, atom.1.to_owned() + count.1)
+            });
+            let other =
+                prop::sample::select(OTHERS).prop_map(|other| (other.to_owned(), other.to_owned()));
+            prop::collection::vec(prop_oneof![4 => repeated, 1 => other], 1..10).prop_map(|parts| {
+                parts.into_iter().fold(
+                    Default::default(),
+                    |(ours, theirs): (String, String), part| (ours + &part.0, theirs + &part.1),
+                )
+            })
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(2000))]
+
+            #[test]
+            fn the_same_texts_match(
+                (ours, theirs) in expression(),
+                texts in prop::collection::vec("(a|b|aaaa|bbbbbbbb|\u{e9}|\u{3b1}|\n| ){0,30}", 4),
+            ) {
+                let reference = regex::Regex::new(&theirs).expect("an expression");
+                for text in texts.iter().map(String::as_str).chain(["", "a"]) {
+                    prop_assert_eq!(finds(&ours, text), reference.is_match(text), "{:?} {:?}", ours, text);
+                }
+            }
+        }
     }
 }

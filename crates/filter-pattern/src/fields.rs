@@ -2,6 +2,7 @@
 //!
 //! Source: filter pattern rules, sections 2 and 7.
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::ops::Range;
 
@@ -51,6 +52,15 @@ impl Field {
     }
 }
 
+/// Why a message does not fit the fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// It has fewer tokens than fields.
+    Fewer,
+    /// It has more, and the last field, which would take the rest, asks for something.
+    More,
+}
+
 /// One part of a message.
 #[derive(Debug, Clone, Copy)]
 struct Token<'m> {
@@ -61,64 +71,98 @@ struct Token<'m> {
 
 impl Fields {
     pub(crate) fn matches(&self, message: &str) -> bool {
-        self.align(message).is_some_and(|aligned| {
+        self.align(message).is_ok_and(|aligned| {
             let mut pairs = self.fields.iter().zip(aligned);
             pairs.all(|(field, (_, token))| field.accepts(token))
         })
     }
 
-    /// For each field the position (from 0) and text of what stands at its place; `None` if the
-    /// message does not have the fields' number of tokens.
-    pub(crate) fn align<'m>(&self, message: &'m str) -> Option<Vec<(usize, &'m str)>> {
-        let tokens = tokens(message);
-        let at = |index: usize| tokens.get(index).map(|token| (index, token.text));
+    /// For each field the position (from 0) and text of what stands at its place, positions ascending.
+    pub(crate) fn align<'m>(&self, message: &'m str) -> Result<Vec<(usize, &'m str)>, Misfit> {
         let count = self.fields.len();
-        let surplus = tokens.len().checked_sub(count)?;
+        let mut tokens = tokens(message).enumerate();
+        let mut aligned: Vec<_> = tokens
+            .by_ref()
+            .take(self.ellipsis.unwrap_or(count))
+            .collect();
         if let Some(ellipsis) = self.ellipsis {
-            let shifted = |index| {
-                if index < ellipsis {
-                    index
-                } else {
-                    index + surplus
+            // Behind the `...` stand the fields of the last tokens.
+            let most = count - ellipsis;
+            let mut last = VecDeque::with_capacity(most + 1);
+            for token in tokens {
+                last.push_back(token);
+                if last.len() > most {
+                    last.pop_front();
                 }
-            };
-            return (0..count).map(|index| at(shifted(index))).collect();
-        }
-        let mut aligned: Vec<_> = (0..count).map(at).collect::<Option<_>>()?;
-        if surplus > 0 {
+            }
+            aligned.extend(last);
+        } else if tokens.next().is_some() {
             // The last field takes the rest, if it accepts anything (D22).
-            self.fields
-                .last()
-                .filter(|field| field.is_unconstrained())?;
-            let last = count.checked_sub(1)?;
-            let rest = message.get(tokens.get(last)?.start..).unwrap_or_default();
-            *aligned.last_mut()? = (last, rest.trim_end_matches(is_white_space));
+            let last = self.fields.last();
+            if !last.is_some_and(Field::is_unconstrained) {
+                return Err(Misfit::More);
+            }
+            if let Some((_, token)) = aligned.last_mut() {
+                let rest = message.get(token.start..).unwrap_or_default();
+                token.text = rest.trim_end_matches(is_white_space);
+            }
         }
-        Some(aligned)
+        match aligned.len() == count {
+            true => Ok(aligned
+                .into_iter()
+                .map(|(index, token)| (index, token.text))
+                .collect()),
+            false => Err(Misfit::Fewer),
+        }
     }
 
     /// The texts a message gives, by name: `$name` for named fields, `$1`, `$2` ... for other tokens.
+    /// Of two by the same name the first one counts.
     pub(crate) fn extract(&self, message: &str) -> Vec<(String, String)> {
-        let Some(aligned) = self.align(message) else {
+        let Ok(aligned) = self.align(message) else {
             return Vec::new();
         };
-        let mut values: Vec<(String, String)> = tokens(message)
-            .into_iter()
-            .enumerate()
-            .map(|(index, token)| (format!("${}", index + 1), token.text.to_owned()))
-            .collect();
-        if self.ellipsis.is_none() {
-            values.truncate(aligned.len()); // the last field holds the rest
-        }
-        for (field, (index, text)) in self.fields.iter().zip(aligned) {
-            if let Some((name, value)) = values.get_mut(index) {
-                *value = text.to_owned();
-                if let Some(named) = &field.name {
-                    *name = format!("${named}");
-                }
+        // Only a name of digits can be that of another token too.
+        let named = self.fields.iter().filter_map(|field| field.name.as_deref());
+        let named: HashSet<&str> = named.collect();
+        let mut seen = HashSet::new();
+        let mut is_first = |name: &str| !named.contains(name) || seen.insert(name.to_owned());
+        let mut fields = self.fields.iter().zip(aligned).peekable();
+        let most = match self.ellipsis {
+            None => self.fields.len(), // the last field holds the rest
+            Some(_) => usize::MAX,
+        };
+        let mut values = Vec::new();
+        for (index, token) in tokens(message).take(most).enumerate() {
+            let field = fields.next_if(|(_, (place, _))| *place == index);
+            let name = field.and_then(|(field, _)| field.name.clone());
+            let name = name.unwrap_or_else(|| (index + 1).to_string());
+            if is_first(&name) {
+                let text = field.map_or(token.text, |(_, (_, text))| text);
+                values.push((format!("${name}"), text.to_owned()));
             }
         }
         values
+    }
+
+    /// The text [`Fields::extract`] gives by this name (without the `$`), alone.
+    pub(crate) fn text_of<'m>(&self, name: &str, message: &'m str) -> Option<&'m str> {
+        let aligned = self.align(message).ok()?;
+        let mut fields = self.fields.iter().zip(&aligned);
+        let named = fields.find(|(field, _)| field.name.as_deref() == Some(name));
+        let named = named.map(|(_, found)| *found);
+        let unnamed = position(name).and_then(|index| {
+            let mut fields = self.fields.iter().zip(&aligned);
+            match fields.find(|(_, (place, _))| *place == index) {
+                Some((field, found)) => field.name.is_none().then_some(*found),
+                None => {
+                    self.ellipsis?; // the last field holds the rest
+                    Some((index, tokens(message).nth(index)?.text))
+                }
+            }
+        });
+        let found = named.into_iter().chain(unnamed);
+        found.min_by_key(|(index, _)| *index).map(|(_, text)| text)
     }
 
     /// Can a message give a text by this name (without the `$`)?
@@ -130,12 +174,11 @@ impl Fields {
         {
             return true;
         }
-        let is_position = !name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit());
-        let Some(position) = name.parse::<usize>().ok().filter(|_| is_position) else {
+        let Some(index) = position(name) else {
             return false;
         };
-        match (self.ellipsis, self.fields.get(position - 1)) {
-            (Some(ellipsis), _) if position > ellipsis => true,
+        match (self.ellipsis, self.fields.get(index)) {
+            (Some(ellipsis), _) if index >= ellipsis => true,
             (_, field) => field.is_some_and(|field| field.name.is_none()),
         }
     }
@@ -321,14 +364,28 @@ fn no_field_end(scanner: &Scanner<'_>) -> CompileError {
     scanner.fault(span, message, "`,` or `]`")
 }
 
+/// The place, from 0, that a name such as `1` or `12` stands for.
+fn position(name: &str) -> Option<usize> {
+    let is_canonical = !name.starts_with('0') && name.bytes().all(|byte| byte.is_ascii_digit());
+    let number: usize = name.parse().ok().filter(|_| is_canonical)?;
+    number.checked_sub(1)
+}
+
+/// How many tokens a message has.
+pub(crate) fn count_tokens(message: &str) -> usize {
+    tokens(message).count()
+}
+
 /// Splits a message on white space; `[...]` and `"..."` are one token each, without their delimiters.
 /// A bracket or a quote that starts a token and is never closed is an ordinary character (D25).
-fn tokens(message: &str) -> Vec<Token<'_>> {
-    let mut tokens = Vec::new();
+fn tokens(message: &str) -> impl Iterator<Item = Token<'_>> {
     let mut rest = message.trim_start_matches(is_white_space);
     // Behind a search that found none, none will be found: so each byte is searched once.
     let mut closed = [true, true];
-    while !rest.is_empty() {
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
         let start = message.len() - rest.len();
         let [bracket_closed, quote_closed] = &mut closed;
         let delimited = delimited(rest, '[', ']', bracket_closed)
@@ -337,10 +394,9 @@ fn tokens(message: &str) -> Vec<Token<'_>> {
             let end = rest.find(is_white_space).unwrap_or(rest.len());
             rest.split_at_checked(end).unwrap_or((rest, ""))
         });
-        tokens.push(Token { text, start });
         rest = behind.trim_start_matches(is_white_space);
-    }
-    tokens
+        Some(Token { text, start })
+    })
 }
 
 /// What stands between `open`, at the start, and the next `close`; and what stands behind.
@@ -361,10 +417,7 @@ mod tests {
     use super::*;
 
     fn texts(message: &str) -> Vec<&str> {
-        tokens(message)
-            .into_iter()
-            .map(|token| token.text)
-            .collect()
+        tokens(message).map(|token| token.text).collect()
     }
 
     fn fields(pattern: &str) -> Fields {
@@ -397,8 +450,8 @@ mod tests {
 
     #[test]
     fn many_unclosed_brackets_cost_one_search() {
-        assert_eq!(tokens(&"[ ".repeat(200_000)).len(), 200_000);
-        assert_eq!(tokens(&"[ \"".repeat(100_001)).len(), 100_002);
+        assert_eq!(count_tokens(&"[ ".repeat(200_000)), 200_000);
+        assert_eq!(count_tokens(&"[ \"".repeat(100_001)), 100_002);
     }
 
     #[test]
@@ -417,6 +470,97 @@ mod tests {
         );
         assert_eq!(extracted("[a, b]", "1"), "");
         assert_eq!(extracted("[a, b = 2]", "1 2 3"), "");
+    }
+
+    #[test]
+    fn of_two_texts_by_one_name_the_first_one_counts() {
+        for (pattern, message, expected) in [
+            ("[2, , x]", "a b c", "$2=a; $x=c"),
+            ("[, 1, x]", "a b c", "$1=a; $x=c"),
+            ("[a, a]", "x y z", "$a=x"),
+            ("[..., 2]", "a b", "$1=a; $2=b"),
+            ("[..., 2]", "a b c", "$1=a; $2=b"),
+            ("[3, ..., 1, 1]", "a b c d e", "$3=a; $2=b; $1=d"),
+            ("[3, ..., z]", "a b c d", "$3=a; $2=b; $z=d"),
+        ] {
+            assert_eq!(extracted(pattern, message), expected, "{pattern} {message}");
+            let fields = fields(pattern);
+            for (name, text) in fields.extract(message) {
+                let name = name.trim_start_matches('$');
+                assert!(fields.names(name), "{pattern} {name}");
+                assert_eq!(
+                    fields.text_of(name, message),
+                    Some(text.as_str()),
+                    "{pattern} {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_alone_is_the_one_among_all() {
+        let patterns = [
+            "[a]",
+            "[a, , b]",
+            "[...]",
+            "[a, ...]",
+            "[..., z]",
+            "[a, ..., y, 3]",
+            "[3, 2, 1]",
+        ];
+        let messages = [
+            "",
+            "p",
+            "p q",
+            "p q r",
+            "p [q r] s",
+            "p q r s",
+            "p q r s t u",
+        ];
+        for (pattern, message) in patterns.iter().flat_map(|p| messages.map(|m| (*p, m))) {
+            let fields = fields(pattern);
+            let all = fields.extract(message);
+            for name in [
+                "a", "b", "y", "z", "1", "2", "3", "4", "5", "6", "7", "0", "01", "x",
+            ] {
+                let found = all
+                    .iter()
+                    .find(|(found, _)| found.trim_start_matches('$') == name);
+                let expected = found.map(|(_, text)| text.as_str());
+                assert_eq!(
+                    fields.text_of(name, message),
+                    expected,
+                    "{pattern} {message} {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_tokens_are_kept_than_there_are_fields() {
+        let message = "a ".repeat(200_000) + "z";
+        for pattern in ["[x, ...]", "[..., x]", "[x, ..., y]", "[x, y]"] {
+            let fields = fields(pattern);
+            let aligned = fields.align(&message).expect(pattern);
+            assert_eq!(aligned.len(), fields.fields.len());
+            assert!(aligned.capacity() < 100, "{pattern}");
+        }
+        let text = fields("[x, ..., y]").text_of("77", &message);
+        // Taken from the message, not from a list of copies.
+        assert_eq!(text.map(str::as_ptr), Some(message[152..].as_ptr()));
+    }
+
+    #[test]
+    fn a_message_that_does_not_fit_says_on_which_side() {
+        assert_eq!(fields("[a, b]").align("1"), Err(Misfit::Fewer));
+        assert_eq!(fields("[a, ..., b]").align("1"), Err(Misfit::Fewer));
+        assert_eq!(fields("[a, b = 2]").align("1 2 3"), Err(Misfit::More));
+        assert!(fields("[a, b]").align("1 2 3").is_ok());
+        assert!(
+            fields("[...]")
+                .align("")
+                .is_ok_and(|aligned| aligned.is_empty())
+        );
     }
 
     #[test]

@@ -172,8 +172,10 @@ fn no_junction(scanner: &Scanner<'_>, tree: &Builder, tests: &[Test]) -> Compile
             return scanner.fault(here, message, expected);
         }
         (None | Some('}'), _) => {
+            let found = scanner.fault(here.clone(), "", "").found().to_owned();
             let open = tree.innermost().unwrap_or(here);
-            return scanner.fault(open, "a `(` without its `)`", expected);
+            let fault = scanner.fault(open, "this `(` is not closed", "`)`");
+            return fault.with_found(found);
         }
         (_, "AND" | "&") => "`and` is written `&&`".to_owned(),
         (_, "OR" | "|") => "`or` is written `||`".to_owned(),

@@ -15,13 +15,15 @@
 //!
 //! Compiling can fail, with a [`CompileError`] that points at the place; matching cannot: it answers
 //! yes or no for every message, however odd. Nothing recurses on the depth of an event or a pattern,
-//! and no event makes a match cost more than its length times the length of the pattern.
+//! and no event makes a match cost more than its length times the length of the pattern, counts of
+//! regular expressions written out, which are limited (D34).
 //!
 //! Source: "filter pattern rules" in the comments of this crate, with their section and decision
 //! numbers (`D01` ...), are `docs/filter-patterns.md`; that page follows the CloudWatch Logs User
 //! Guide, "Filter pattern syntax". Out of scope: Logs Insights queries, and what a metric filter needs
 //! beyond its pattern (names, units, quotas of a log group).
 
+mod automaton;
 mod compare;
 mod error;
 mod explain;

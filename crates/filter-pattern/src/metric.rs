@@ -178,7 +178,7 @@ fn dimension_text(text: Cow<'_, str>) -> Option<String> {
 #[derive(Debug, Clone, PartialEq)]
 enum Place {
     Selector(Selector),
-    /// With the `$`.
+    /// Without the `$`.
     Field {
         fields: Fields,
         name: String,
@@ -196,7 +196,7 @@ impl Place {
             Kind::Fields(fields) => match text.strip_prefix('$') {
                 Some(name) if fields.names(name) => Ok(Place::Field {
                     fields: fields.clone(),
-                    name: text.to_owned(),
+                    name: name.to_owned(),
                 }),
                 _ => fault("no field of the filter pattern", field_names(fields)),
             },
@@ -215,28 +215,25 @@ impl Place {
                 }
                 _ => None,
             },
-            Place::Field { .. } => self.text_in_text(&compact_object(record)).map(Cow::Owned),
+            Place::Field { fields, name } => {
+                let message = compact_object(record);
+                let text = fields.text_of(name, &message)?;
+                Some(Cow::Owned(text.to_owned()))
+            }
         }
     }
 
     fn text_in_message<'a>(&self, message: &'a [u8]) -> Option<Cow<'a, str>> {
         match self {
             Place::Selector(_) => self.text_in(Object::parse(message).ok()?),
-            Place::Field { .. } => {
-                let text = String::from_utf8_lossy(message);
-                self.text_in_text(&text).map(Cow::Owned)
-            }
+            Place::Field { fields, name } => match String::from_utf8_lossy(message) {
+                Cow::Borrowed(message) => fields.text_of(name, message).map(Cow::Borrowed),
+                Cow::Owned(message) => {
+                    let text = fields.text_of(name, &message)?;
+                    Some(Cow::Owned(text.to_owned()))
+                }
+            },
         }
-    }
-
-    fn text_in_text(&self, message: &str) -> Option<String> {
-        let Place::Field { fields, name } = self else {
-            return None;
-        };
-        let mut values = fields.extract(message).into_iter();
-        values
-            .find(|(found, _)| found == name)
-            .map(|(_, text)| text)
     }
 }
 
@@ -306,6 +303,21 @@ mod tests {
             Some(7.0)
         );
         assert_eq!(value("$ip", pattern).expect("ip").of_message(message), None);
+    }
+
+    #[test]
+    fn of_two_tokens_by_one_name_the_first_one_counts() {
+        for (text, pattern, message, expected) in [
+            ("$2", "[2, , x]", "7 8 9", 7.0),
+            ("$a", "[a, a]", "7 8", 7.0),
+            ("$2", "[..., 2]", "7 8 9", 8.0),
+        ] {
+            let metric = value(text, pattern).expect(pattern);
+            assert_eq!(metric.of_message(message.as_bytes()), Some(expected));
+            let dimension = dimension(text, pattern).expect(pattern);
+            let shown = dimension.of_message(message.as_bytes());
+            assert_eq!(shown, Some(expected.to_string()), "{pattern}");
+        }
     }
 
     #[test]

@@ -166,8 +166,8 @@ impl Pattern {
 
     /// The values a matching message gives, as text: for a JSON pattern the first value each of its
     /// selectors selects, under the selector as written; for a space-delimited pattern the token of
-    /// each field under `$name`, of the others under `$1`, `$2` ... by position. Other languages give
-    /// none, nor does a message of another shape.
+    /// each field under `$name`, of the others under `$1`, `$2` ... by position, and of two by the same
+    /// name the first one. Other languages give none, nor does a message of another shape.
     pub fn extract(&self, message: &[u8]) -> Vec<(String, String)> {
         match &self.kind {
             Kind::Json(json) => {

@@ -281,19 +281,24 @@ pub(crate) fn unexpected_character(scanner: &Scanner<'_>, end: usize) -> Compile
 impl fmt::Display for Selector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("$")?;
-        for step in &self.steps {
-            match step {
-                Step::Member(name) if !name.is_empty() && name.chars().all(is_name) => {
-                    write!(formatter, ".{name}")?;
-                }
-                Step::Member(name) if name.contains('\'') => write!(formatter, "[\"{name}\"]")?,
-                Step::Member(name) => write!(formatter, "['{name}']")?,
-                Step::AnyMember => formatter.write_str(".*")?,
-                Step::Element(index) => write!(formatter, "[{index}]")?,
-                Step::AnyElement => formatter.write_str("[*]")?,
+        self.steps
+            .iter()
+            .try_for_each(|step| write!(formatter, "{step}"))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Member(name) if !name.is_empty() && name.chars().all(is_name) => {
+                write!(formatter, ".{name}")
             }
+            Step::Member(name) if name.contains('\'') => write!(formatter, "[\"{name}\"]"),
+            Step::Member(name) => write!(formatter, "['{name}']"),
+            Step::AnyMember => formatter.write_str(".*"),
+            Step::Element(index) => write!(formatter, "[{index}]"),
+            Step::AnyElement => formatter.write_str("[*]"),
         }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::compare::{Condition, Operand};
+use crate::error::printable;
 use crate::json::{JsonPattern, Test};
 use crate::logic::Node;
 use crate::pattern::Kind;
@@ -50,6 +51,10 @@ pub(crate) fn of(kind: &Kind, source: &str) -> Vec<Warning> {
         Kind::MatchAll | Kind::Fields(_) | Kind::Expression(_) => Vec::new(),
     };
     warnings.sort_by_key(|warning| warning.span.start);
+    for warning in &mut warnings {
+        warning.message = printable(&warning.message);
+        warning.help = printable(&warning.help);
+    }
     warnings
 }
 
@@ -60,13 +65,13 @@ fn boolean_word(test: &Test, source: &str) -> Option<Warning> {
         Condition::NotEqual(Operand::Text(glob)) => ("!=", glob),
         _ => return None,
     };
-    let word = operand.literal()?.to_ascii_uppercase();
+    let written = operand.literal()?;
+    let word = written.to_ascii_uppercase();
     // Quotes say that a string is meant.
     let is_quoted = source.get(test.span.clone())?.ends_with('"');
     if is_quoted || !matches!(word.as_str(), "TRUE" | "FALSE" | "NULL") {
         return None;
     }
-    let lower = word.to_ascii_lowercase();
     let what = if word == "NULL" { "null" } else { "booleans" };
     let selector = &test.selector;
     let meant = match (operator, word.as_str()) {
@@ -77,7 +82,7 @@ fn boolean_word(test: &Test, source: &str) -> Option<Warning> {
     };
     Some(Warning {
         span: test.span.clone(),
-        message: format!("`{operator} {lower}` compares text and is false for {what}"),
+        message: format!("`{operator} {written}` compares text and is false for {what}"),
         help: format!("did you mean {meant}? For the text, write it in quotes"),
     })
 }
@@ -96,40 +101,45 @@ fn unequal_to_everything(test: &Test) -> Option<Warning> {
 
 /// `... || ($.a != "x") || ($.b != "y")`: an event would have to have both values not to match. The CIS
 /// benchmark's 4.1 is printed so in its versions 1.4 to 3.0 (filter pattern rules, section 3.5).
-fn joined_exclusions(json: &JsonPattern) -> Vec<Warning> {
-    let nodes = json.tree.nodes();
-    let root = nodes.len().saturating_sub(1);
-    let mut warnings = Vec::new();
-    for (index, node) in nodes.iter().enumerate() {
-        let Node::Any(children) = node else {
-            continue;
-        };
-        let test_of = |child: &usize| match nodes.get(*child) {
-            Some(Node::Test(test)) => json.tests.get(*test),
-            _ => None,
-        };
-        let exclusions: Vec<&Test> = children
-            .iter()
-            .filter_map(test_of)
-            .filter(|test| matches!(test.condition, Condition::NotEqual(_)))
-            .collect();
-        let [first, others @ ..] = exclusions.as_slice() else {
-            continue;
-        };
-        // Deeper inside, alternatives on several fields can make sense: not both at once.
-        let Some(other) = others.iter().find(|other| {
-            index == root || (other.selector == first.selector && !first.selector.has_wildcard())
-        }) else {
-            continue;
-        };
-        warnings.push(Warning {
-            span: other.span.clone(),
-            message: "exclusions joined with `||` match nearly every event".to_owned(),
-            help: "an event matches as soon as one of the `!=` is true; exclusions are joined with `&&`"
-                .to_owned(),
-        });
+///
+/// Only for the pattern as a whole, and not beside a `NOT EXISTS`: further inside, or with a guard,
+/// alternatives on several fields can make sense.
+fn joined_exclusions(json: &JsonPattern) -> Option<Warning> {
+    let alternatives = alternatives(json);
+    let is_guard = |test: &&Test| test.condition == Condition::NotExists;
+    if alternatives.iter().any(is_guard) {
+        return None;
     }
-    warnings
+    let mut exclusions = alternatives
+        .into_iter()
+        .filter(|test| matches!(test.condition, Condition::NotEqual(_)))
+        .filter(|test| unequal_to_everything(test).is_none());
+    let first = exclusions.next()?;
+    let other = exclusions.find(|other| other.selector != first.selector)?;
+    let (one, another) = (&first.selector, &other.selector);
+    Some(Warning {
+        span: other.span.clone(),
+        message: format!(
+            "`!=` tests joined with `||` match every event that has a string or a number in `{one}` or `{another}`, unless it is the excluded one"
+        ),
+        help: "one `!=` that is true is enough; to exclude events, join the exclusions with `&&`"
+            .to_owned(),
+    })
+}
+
+/// The tests of which one is enough for the pattern to match, in the order of the text.
+fn alternatives(json: &JsonPattern) -> Vec<&Test> {
+    let nodes = json.tree.nodes();
+    let mut ahead = vec![nodes.len().saturating_sub(1)];
+    let mut alternatives = Vec::new();
+    while let Some(index) = ahead.pop() {
+        match nodes.get(index) {
+            Some(Node::Test(test)) => alternatives.extend(json.tests.get(*test)),
+            Some(Node::Any(children)) => ahead.extend(children.iter().rev()),
+            Some(Node::All(_)) | None => {}
+        }
+    }
+    alternatives
 }
 
 /// `?` terms beside others play no part (filter pattern rules, section 6).
@@ -179,13 +189,27 @@ mod tests {
 
     #[test]
     fn exclusions_joined_with_or_are_warned_about() {
+        for pattern in [
+            r#"{ ($.e = "A*") || ($.ip != "x") || ($.n != "HeadBucket") }"#,
+            r#"{ ($.e = "A*") || (($.ip != "x") || ($.n != "HeadBucket")) }"#,
+            r#"{ ((($.e = "A*") || ($.ip != "x")) || ($.n != "HeadBucket")) }"#,
+            r#"{ ($.e = "A*" && $.f = 1) || $.ip != x || $.n != "HeadBucket" || $.m != y }"#,
+        ] {
+            assert_eq!(warned(pattern), [r#"$.n != "HeadBucket""#], "{pattern}");
+        }
+        let pattern = compile("{ $.ip != x || $['n o'] != y }").expect("a pattern");
         assert_eq!(
-            warned(r#"{ ($.e = "A*") || ($.ip != "x") || ($.n != "HeadBucket") }"#),
-            [r#"$.n != "HeadBucket""#]
+            pattern.warnings()[0].message(),
+            "`!=` tests joined with `||` match every event that has a string or a number in `$.ip` or `$['n o']`, unless it is the excluded one"
         );
+    }
+
+    #[test]
+    fn a_boolean_word_is_shown_as_written() {
+        let pattern = compile("{ $.a = True }").expect("a pattern");
         assert_eq!(
-            warned("{ $.e = 1 && ($.n != a || $.n != b) }"),
-            ["$.n != b"]
+            pattern.warnings()[0].message(),
+            "`= True` compares text and is false for booleans"
         );
     }
 
@@ -196,6 +220,11 @@ mod tests {
             "{ $.x != a || $.x NOT EXISTS }",
             "{ $.e = 1 && ($.n != a || $.m != b) }",
             "{ $.e = 1 && ($.n[*] != a || $.n[*] != b) }",
+            "{ $.e = 1 && ($.n != a || $.n != b) }",
+            "{ $.n != a || $.n != b }",
+            "{ $.n != a || ($.m != b && $.e = 1) }",
+            "{ $.n != a || $.m != b || $.n NOT EXISTS }",
+            "{ $.n != a || ($.m != b || ($.n NOT EXISTS)) }",
         ] {
             assert!(warned(pattern).is_empty(), "{pattern}");
         }

@@ -195,9 +195,9 @@ fn brackets_come_in_pairs() {
     "###);
     insta::assert_snapshot!(diagnosis("{ ($.a = 1 }"), @r###"
         { ($.a = 1 }
-          ^ a `(` without its `)`
-        expected `&&`, `||` or `)`
-        found `(`
+          ^ this `(` is not closed
+        expected `)`
+        found `}`
     "###);
     insta::assert_snapshot!(diagnosis("{ $.a = 1) }"), @r###"
         { $.a = 1) }
