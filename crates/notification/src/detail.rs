@@ -137,6 +137,10 @@ pub(crate) fn let_in(request: Request<'_>) -> Option<String> {
         if !says(statement, "Effect", "Allow") {
             continue;
         }
+        let before = principals.len();
+        if statement.get("NotPrincipal").is_some() {
+            principals.push("everyone but some".into());
+        }
         let principal = statement.get("Principal");
         if principal.and_then(Value::as_str).as_deref() == Some("*") {
             principals.push("everyone".into());
@@ -148,6 +152,12 @@ pub(crate) fn let_in(request: Request<'_>) -> Option<String> {
                     .filter_map(text)
                     .map(|text| principal_name(&text)),
             );
+        }
+        if statement.get("Condition").is_some() {
+            let of_statement = principals.iter_mut().skip(before);
+            of_statement
+                .filter(|name| *name == "everyone")
+                .for_each(|name| name.push_str(" under a condition"));
         }
     }
     told(principals)

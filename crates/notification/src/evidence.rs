@@ -151,7 +151,7 @@ impl Evidence {
             mfa: actor.mfa.filter(|_| actor.mfa_is_telling()),
             source_ip: member("sourceIPAddress").map(|source| shown(&source, ID_CHARACTERS)),
             user_agent: member("userAgent").map(|agent| shown(&agent, TEXT_CHARACTERS)),
-            account: printable(context.account, ID_CHARACTERS),
+            account: shown(context.account, ID_CHARACTERS),
             region: region.map(|region| shown(&region, ID_CHARACTERS)),
             error_code: told.error_code,
             error_message: member("errorMessage").map(|text| shown(&text, TEXT_CHARACTERS)),

@@ -58,8 +58,7 @@ pub fn story(events: &[&Evidence], total: usize, subject: &StorySubject<'_>) -> 
             let threshold = subject.threshold.map(|text| format!(" (alarm at {text})"));
             [
                 not_kept(events.len(), total),
-                who(events),
-                format!(" {}", deeds(events)),
+                told(events),
                 sources(events),
                 places(events),
                 when(events),
@@ -213,6 +212,65 @@ impl<'a> Counts<'a> {
     }
 }
 
+/// Who did what. What one of several did is never told of the others.
+fn told(events: &[&Evidence]) -> String {
+    let mut by_actor: BTreeMap<&str, Vec<&Evidence>> = BTreeMap::new();
+    for event in events {
+        by_actor.entry(&event.actor).or_default().push(event);
+    }
+    let mut actors: Vec<Vec<&Evidence>> = by_actor.into_values().collect();
+    actors.sort_by_key(|events| events.first().map(|event| event.time));
+    let did_the_same = actors.windows(2).all(|pair| match pair {
+        [one, other] => what_was_done(one) == what_was_done(other),
+        _ => true,
+    });
+    if did_the_same {
+        return format!("{} {}", who(events), deeds(events));
+    }
+    if actors.len() > MOST_ACTORS {
+        return format!("{} {}", who(events), many_calls(events, true));
+    }
+    let clauses = actors
+        .iter()
+        .map(|events| format!("{} {}", who(events), deeds(events)));
+    clauses.collect::<Vec<_>>().join("; ")
+}
+
+/// Most actors that are told one by one.
+const MOST_ACTORS: usize = 3;
+
+type Done<'e> = (
+    EventKind,
+    &'e str,
+    &'e str,
+    Outcome,
+    Option<&'e str>,
+    Option<&'e str>,
+);
+
+fn what_was_done<'e>(events: &[&'e Evidence]) -> BTreeSet<Done<'e>> {
+    let done = |event: &&'e Evidence| {
+        let Evidence {
+            kind,
+            event_source,
+            event_name,
+            outcome,
+            target,
+            detail,
+            ..
+        } = *event;
+        (
+            *kind,
+            event_source.as_str(),
+            event_name.as_str(),
+            *outcome,
+            target.as_deref(),
+            detail.as_deref(),
+        )
+    };
+    events.iter().map(done).collect()
+}
+
 fn who(events: &[&Evidence]) -> String {
     let actors = Counts::of(events.iter().map(|event| event.actor.as_str()));
     let details = Counts::of(events.iter().map(|event| event.actor_detail.as_str()));
@@ -325,6 +383,19 @@ fn was(several: bool) -> &'static str {
     if several { "were" } else { "was" }
 }
 
+/// Does the detail say that something is open to everybody or allows everything?
+fn is_telling(event: &Evidence) -> bool {
+    const TELLING: [&str; 5] = [
+        "0.0.0.0/0",
+        "::/0",
+        "everyone",
+        "everything",
+        "AdministratorAccess",
+    ];
+    let detail = event.detail.as_deref().unwrap_or_default();
+    TELLING.iter().any(|telling| detail.contains(telling))
+}
+
 /// `ec2:RunInstances`.
 fn label(event: &Evidence) -> String {
     let name = printable(&event.event_name, PART_CHARACTERS);
@@ -350,7 +421,41 @@ impl Deed<'_> {
         }
     }
 
-    fn told_as(&self, phrase: &Phrase, several: bool) -> String {
+    /// What it was done to, each thing with what was done to it.
+    fn rest(&self, phrase: &Phrase) -> String {
+        let mut by_target: BTreeMap<Option<&str>, Vec<&Evidence>> = BTreeMap::new();
+        for event in &self.events {
+            by_target
+                .entry(event.target.as_deref())
+                .or_default()
+                .push(event);
+        }
+        let details = |events: &[&Evidence]| -> BTreeSet<Option<String>> {
+            events.iter().map(|event| event.detail.clone()).collect()
+        };
+        let mut parts: Vec<Vec<&Evidence>> = by_target.into_values().collect();
+        let are_alike = parts.windows(2).all(|pair| match pair {
+            [one, other] => details(one) == details(other),
+            _ => true,
+        });
+        if are_alike {
+            return self.rest_together(phrase);
+        }
+        // What matters most must not be among the others.
+        parts.sort_by_key(|events| !events.iter().any(|event| is_telling(event)));
+        let shown: Vec<String> = parts
+            .into_iter()
+            .map(|events| Deed {
+                events,
+                phrase: self.phrase,
+                outcome: self.outcome,
+            })
+            .map(|part| part.rest_together(phrase))
+            .collect();
+        list(&shown, shown.len())
+    }
+
+    fn rest_together(&self, phrase: &Phrase) -> String {
         let targets = self.texts(|event| event.target.as_deref());
         let details = self.texts(|event| event.detail.as_deref());
         let target = some(together(&targets, phrase.target_nouns()));
@@ -361,7 +466,13 @@ impl Deed<'_> {
             1 => Some(format!("{noun} {}", details.listed())),
             _ => Some(format!("{} {}", plural(noun), details.listed())),
         };
-        let rest = phrase.rest(target.as_deref(), detail.as_deref());
+        phrase.rest(target.as_deref(), detail.as_deref())
+    }
+
+    fn told_as(&self, phrase: &Phrase, several: bool) -> String {
+        let targets = self.texts(|event| event.target.as_deref());
+        let details = self.texts(|event| event.detail.as_deref());
+        let rest = self.rest(phrase);
         let count = self.times(targets.len().max(details.len()));
         let (done, to_do) = (phrase.done, phrase.to_do);
         match self.outcome {
@@ -559,7 +670,7 @@ fn when(events: &[&Evidence]) -> String {
         (Some(first), Some(last)) => {
             let is_delivery = events.iter().any(|event| event.time_from_key);
             let note = if is_delivery {
-                " (time of delivery)"
+                " (no readable time in the record)"
             } else {
                 ""
             };
