@@ -64,6 +64,8 @@ pub struct Actor {
     pub cross_account: Option<String>,
     /// The session is a root session taken by `sts:AssumeRoot`.
     pub assumed_root: bool,
+    /// The credentials of the session come from signing in to the console.
+    pub from_console: bool,
 }
 
 /// The kinds of identity: the values of `userIdentity.type`, and what there is without one.
@@ -130,6 +132,10 @@ impl Actor {
             actor.name = actor.invoked_by.clone().or_else(|| calling_service(record));
         }
         actor.mfa = mfa(record);
+        actor.from_console = record
+            .get("sessionCredentialFromConsole")
+            .and_then(truth)
+            .unwrap_or_default();
         actor.cross_account = match (&actor.account_id, member(record, "recipientAccountId")) {
             (Some(own), Some(recipient)) if *own != recipient => Some(own.clone()),
             _ => None,
@@ -166,6 +172,31 @@ impl Actor {
         has_own_mfa && !self.name_is_hidden || self.mfa == Some(true)
     }
 
+    /// Is this, as far as can be seen, a program and not a person? AWS services are, and sessions of
+    /// roles and web identities unless something speaks for a person: the console, Identity Center, a
+    /// source identity, a mail address.
+    ///
+    /// Root, IAM users, other accounts and whoever is unknown are not taken for programs: they are
+    /// what a reader must not miss.
+    pub fn is_machine(&self) -> bool {
+        let is_person = |name: &Option<String>| {
+            name.as_deref()
+                .is_some_and(|name| name.contains('@') || permission_set(name).is_some())
+        };
+        let is_of_person = self.from_console
+            || self.source_identity.is_some()
+            || [&self.name, &self.session_name].into_iter().any(is_person);
+        match self.kind {
+            ActorKind::AwsService | ActorKind::Insights | ActorKind::Aggregated => true,
+            ActorKind::AssumedRole | ActorKind::Role | ActorKind::WebIdentityUser => !is_of_person,
+            ActorKind::FederatedUser => {
+                let session = self.session_name.as_deref().unwrap_or_default();
+                !is_of_person && is_made_up(session)
+            }
+            _ => false,
+        }
+    }
+
     fn of_identity(object: Object<'_>) -> Actor {
         let arn = member(object, "arn");
         let principal_id = member(object, "principalId");
@@ -197,7 +228,8 @@ impl Actor {
             kind,
             arn,
             principal_id,
-            // Both need more of the record than its identity.
+            // These need more of the record than its identity.
+            from_console: false,
             mfa: None,
             cross_account: None,
         }
@@ -545,6 +577,12 @@ impl<'a> PrincipalArn<'a> {
             _ => ActorKind::Unknown,
         }
     }
+}
+
+/// Names that tools give their sessions: `botocore-session-1688990082`, `i-0123456789abcdef0`.
+fn is_made_up(session: &str) -> bool {
+    let ends_in_number = session.bytes().rev().take_while(u8::is_ascii_digit).count() >= 8;
+    ends_in_number || session.starts_with("i-")
 }
 
 /// The permission set behind a role that Identity Center made:
@@ -967,6 +1005,46 @@ mod tests {
             account.short_name(),
             "unknown identity of account 111122223333"
         );
+    }
+
+    #[test]
+    fn people_are_told_from_programs() {
+        let session = |session: &str, more: &str| {
+            actor(&format!(
+                r#"{{"userIdentity":{{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/{session}"}}{more}}}"#
+            ))
+        };
+        for (person, is_machine) in [
+            (session("Deploy/aws-go-sdk-1688990082523310002", ""), true),
+            (session("Web/i-0123456789abcdef0", ""), true),
+            (session("Deploy/botocore-session-1688990082", ""), true),
+            (session("Admin/alice@example.com", ""), false),
+            (
+                session("AWSReservedSSO_Admin_0123456789abcdef/alice", ""),
+                false,
+            ),
+            (
+                session("Admin/alice", r#","sessionCredentialFromConsole":"true""#),
+                false,
+            ),
+            (identity(r#"{"type":"Root"}"#), false),
+            (identity(r#"{"type":"IAMUser","userName":"alice"}"#), false),
+            (
+                identity(r#"{"type":"AWSAccount","accountId":"444455556666"}"#),
+                false,
+            ),
+            (
+                identity(r#"{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}"#),
+                true,
+            ),
+            (
+                identity(r#"{"type":"FederatedUser","arn":"arn:aws:sts::1:federated-user/bob"}"#),
+                false,
+            ),
+            (identity("{}"), false),
+        ] {
+            assert_eq!(person.is_machine(), is_machine, "{}", person.describe());
+        }
     }
 
     #[test]

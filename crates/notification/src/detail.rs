@@ -1,5 +1,6 @@
 //! The telling detail of a call: what was opened, to whom, how wide.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use raw_json::{Object, Value};
@@ -21,7 +22,7 @@ pub(crate) fn outbound_rules(request: Request<'_>) -> Option<String> {
 pub(crate) fn modified_rules(request: Request<'_>) -> Option<String> {
     let rules =
         request.values("ModifySecurityGroupRulesRequest.SecurityGroupRule.SecurityGroupRule");
-    let rules: Vec<String> = rules
+    let mut rules: Vec<String> = rules
         .into_iter()
         .map(|rule| {
             let of = |name| rule.get(name).and_then(text);
@@ -33,6 +34,7 @@ pub(crate) fn modified_rules(request: Request<'_>) -> Option<String> {
             }
         })
         .collect();
+    rules.sort_by_key(|rule| Reverse(weight(rule)));
     told(rules)
 }
 
@@ -105,63 +107,123 @@ pub(crate) fn launch(request: Request<'_>) -> Option<String> {
 /// The name of an inline policy, and whether it allows everything.
 pub(crate) fn inline_policy(request: Request<'_>) -> Option<String> {
     let name = short(&request.text(&["policyName"])?);
-    Some(match document_allows_everything(request) {
-        true => format!("{name} (which allows everything)"),
-        false => name,
+    Some(match managed_policy(request) {
+        Some(which_allows) => format!("{name} ({which_allows})"),
+        None => name,
     })
 }
 
 /// Whether the policy document of a managed policy allows everything.
 pub(crate) fn managed_policy(request: Request<'_>) -> Option<String> {
-    document_allows_everything(request).then(|| "which allows everything".into())
+    let everything = everything_allowed(request)?;
+    Some(format!("which allows {everything}"))
 }
 
 /// A new version of a managed policy: the default one, and whether it allows everything.
 pub(crate) fn policy_version(request: Request<'_>) -> Option<String> {
     let is_default = request.text(&["setAsDefault"]).as_deref() == Some("true");
-    match (is_default, document_allows_everything(request)) {
-        (true, true) => Some("as its default, which allows everything".into()),
-        (true, false) => Some("as its default".into()),
-        (false, true) => Some("which allows everything".into()),
-        (false, false) => None,
+    match (is_default, managed_policy(request)) {
+        (true, Some(which_allows)) => Some(format!("as its default, {which_allows}")),
+        (true, None) => Some("as its default".into()),
+        (false, which_allows) => which_allows,
     }
 }
 
-/// `everyone`, `account 444455556666`: whom a bucket policy or trust policy lets in.
+/// `everyone`, `everyone under a condition`, `account 444455556666`: whom a bucket policy or trust
+/// policy lets in; the most first.
 pub(crate) fn let_in(request: Request<'_>) -> Option<String> {
     let written = request.text(&["policyDocument", "assumeRolePolicyDocument", "bucketPolicy"]);
     let parsed = written.as_deref().and_then(parse);
     let document = parsed.or_else(|| request.values("bucketPolicy").first()?.as_object())?;
-    let mut principals = Vec::new();
-    for statement in statements(document) {
-        if !says(statement, "Effect", "Allow") {
-            continue;
-        }
-        let before = principals.len();
-        if statement.get("NotPrincipal").is_some() {
-            principals.push("everyone but some".into());
-        }
-        let principal = statement.get("Principal");
-        if principal.and_then(Value::as_str).as_deref() == Some("*") {
-            principals.push("everyone".into());
-        }
-        for name in ["AWS", "Federated", "Service"] {
-            let named = principal.and_then(|principal| principal.get(name));
-            principals.extend(
-                elements(named)
-                    .filter_map(text)
-                    .map(|text| principal_name(&text)),
-            );
-        }
-        if statement.get("Condition").is_some() {
-            let of_statement = principals.iter_mut().skip(before);
-            of_statement
-                .filter(|name| *name == "everyone")
-                .for_each(|name| name.push_str(" under a condition"));
-        }
-    }
+    let allowing = statements(document).filter(|statement| says(*statement, "Effect", "Allow"));
+    let mut principals: Vec<String> = allowing.flat_map(let_in_by).collect();
+    principals.sort_by_key(|principal| Reverse(weight(principal)));
     told(principals)
 }
+
+/// Whom a statement that allows something allows it.
+fn let_in_by(statement: Object<'_>) -> Vec<String> {
+    let condition = under_condition(statement);
+    let excepted = principals(statement.get("NotPrincipal"));
+    if !excepted.is_empty() {
+        let but = list(&excepted, excepted.len());
+        return vec![format!("everyone but {but}{condition}")];
+    }
+    let mut principals = principals(statement.get("Principal"));
+    for everyone in principals.iter_mut().filter(|name| *name == EVERYONE) {
+        everyone.push_str(condition);
+    }
+    principals
+}
+
+const EVERYONE: &str = "everyone";
+
+/// The principals of a statement by name.
+fn principals(principal: Option<Value<'_>>) -> Vec<String> {
+    if principal.and_then(Value::as_str).as_deref() == Some("*") {
+        return vec![EVERYONE.into()];
+    }
+    let kinds = ["AWS", "CanonicalUser", "Federated", "Service"].into_iter();
+    let named = kinds.filter_map(|kind| principal?.get(kind));
+    named
+        .flat_map(|named| elements(Some(named)))
+        .filter_map(text)
+        .map(|name| principal_name(&name))
+        .collect()
+}
+
+/// ` under a condition`, if the statement has one.
+fn under_condition(statement: Object<'_>) -> &'static str {
+    match statement.get("Condition") {
+        None | Some(Value::Null) => "",
+        Some(Value::Object(condition)) if condition.members().next().is_none() => "",
+        Some(_) => CONDITION,
+    }
+}
+
+const CONDITION: &str = " under a condition";
+
+/// How much a detail says: 2 what is open to the world or allows everything, 1 what may be, 0 the
+/// rest.
+pub(crate) fn weight(detail: &str) -> u8 {
+    if detail.contains(": deny ") {
+        return 0;
+    }
+    // What is under a condition may be little.
+    let certain = ["everyone", "everything"]
+        .iter()
+        .fold(detail.to_owned(), |text, all| {
+            text.replace(&format!("{all}{CONDITION}"), "")
+        });
+    let has_word = |of: &[&str]| {
+        let mut words = certain.split([' ', ',', '(', ')']);
+        words.any(|word| of.contains(&word))
+    };
+    if has_word(OPEN) || OPEN_FROM.iter().any(|open| certain.contains(open)) {
+        2
+    } else {
+        u8::from(certain.len() < detail.len() || has_word(&["0.0.0.0/0", "::/0"]))
+    }
+}
+
+/// Words that say that everything is open.
+const OPEN: &[&str] = &[
+    EVERYONE,
+    "everything",
+    "AdministratorAccess",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+];
+
+/// The same in several words.
+const OPEN_FROM: &[&str] = &[
+    "from 0.0.0.0/0",
+    "from ::/0",
+    "for 0.0.0.0/0",
+    "for ::/0",
+    "all AWS users",
+];
 
 /// `private`, `everyone (READ)`: what an ACL grants.
 pub(crate) fn bucket_acl(request: Request<'_>) -> Option<String> {
@@ -242,7 +304,7 @@ fn rules(request: Request<'_>, direction: &str) -> Option<String> {
         rules.push(format!("rule {}", short(&id)));
     }
     // What is open to the world is told first.
-    rules.sort_by_key(|rule| !(rule.ends_with(" 0.0.0.0/0") || rule.ends_with(" ::/0")));
+    rules.sort_by_key(|rule| Reverse(weight(rule)));
     told(rules)
 }
 
@@ -266,17 +328,18 @@ fn traffic(protocol: Option<String>, from: Option<String>, to: Option<String>) -
     }
 }
 
-fn document_allows_everything(request: Request<'_>) -> bool {
-    let Some(text) = request.text(&["policyDocument"]) else {
-        return false;
-    };
-    parse(&text).is_some_and(|document| {
-        statements(document).any(|statement| {
-            says(statement, "Effect", "Allow")
-                && (says(statement, "Action", "*") || says(statement, "Action", "*:*"))
-                && says(statement, "Resource", "*")
+/// `everything`, `everything under a condition`, if the policy document allows it.
+fn everything_allowed(request: Request<'_>) -> Option<String> {
+    let text = request.text(&["policyDocument"])?;
+    let conditions = statements(parse(&text)?)
+        .filter(|statement| {
+            says(*statement, "Effect", "Allow")
+                && (says(*statement, "Action", "*") || says(*statement, "Action", "*:*"))
+                && says(*statement, "Resource", "*")
         })
-    })
+        .map(under_condition);
+    let fewest = conditions.min_by_key(|condition| condition.len())?;
+    Some(format!("everything{fewest}"))
 }
 
 fn parse(document: &str) -> Option<Object<'_>> {
@@ -306,7 +369,7 @@ fn elements<'a>(value: Option<Value<'a>>) -> impl Iterator<Item = Value<'a>> {
 /// `account 444455556666` of `arn:aws:iam::444455556666:root`.
 fn principal_name(principal: &str) -> String {
     if principal == "*" {
-        return "everyone".into();
+        return EVERYONE.into();
     }
     match principal
         .strip_suffix(":root")
@@ -462,6 +525,58 @@ mod tests {
             Some("ec2.amazonaws.com"),
         );
         assert_told(let_in, r#"{"policyDocument":"not json"}"#, None);
+        assert_told(let_in, r#"{"bucketPolicy":"{\"Statement\":["}"#, None);
+    }
+
+    #[test]
+    fn whom_a_condition_or_an_exception_keeps_out_is_told() {
+        let policy =
+            |statements: &str| format!(r#"{{"bucketPolicy":{{"Statement":[{statements}]}}}}"#);
+        let conditional = r#"{"Effect":"Allow","Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#;
+        let exception = r#"{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"}}"#;
+        let plain = r#"{"Effect":"Allow","Principal":{"AWS":["444455556666","*"]},"Condition":{}}"#;
+        for (statements, expected) in [
+            (conditional.to_owned(), "everyone under a condition"),
+            (exception.into(), "everyone but account 111122223333"),
+            (
+                r#"{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Condition":{"Bool":{}}}"#.into(),
+                "everyone but account 111122223333 under a condition",
+            ),
+            (plain.into(), "everyone and account 444455556666"),
+            (format!("{conditional},{plain}"), "everyone, everyone under a condition and account 444455556666"),
+            (conditional.replace("\"*\"", r#"{"AWS":"*"}"#), "everyone under a condition"),
+        ] {
+            assert_told(let_in, &policy(&statements), Some(expected));
+        }
+        let everything = r#"{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{}}}}"#;
+        assert_told(
+            managed_policy,
+            &format!(r#"{{"policyDocument":"{everything}"}}"#),
+            Some("which allows everything under a condition"),
+        );
+    }
+
+    #[test]
+    fn what_is_open_weighs_more() {
+        for (detail, expected) in [
+            ("TCP 22 from 0.0.0.0/0", 2),
+            ("all traffic from ::/0 and TCP 1 from 10.0.0.0/8", 2),
+            ("TCP 443 to 0.0.0.0/0", 1),
+            ("0.0.0.0/0 by igw-1", 1),
+            ("rule 1: deny all traffic from 0.0.0.0/0", 0),
+            ("TCP 22 from 10.0.0.0/8", 0),
+            ("everyone", 2),
+            ("everyone (READ)", 2),
+            ("everyone but account 111122223333", 2),
+            ("everyone under a condition", 1),
+            ("everyone and everyone under a condition", 2),
+            ("p (which allows everything)", 2),
+            ("which allows everything under a condition", 1),
+            ("AdministratorAccess", 2),
+            ("ReadOnlyAccess", 0),
+        ] {
+            assert_eq!(weight(detail), expected, "{detail}");
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Evidence {
     pub actor: String,
     /// Who acted, with what is telling about them: [`Actor::describe`].
     pub actor_detail: String,
+    /// Whether a program acted, as far as can be seen: [`Actor::is_machine`].
+    pub actor_is_machine: bool,
     /// Signed in or authenticated with MFA; `None` if the record does not say or it says nothing
     /// about this actor.
     pub mfa: Option<bool>,
@@ -56,7 +58,7 @@ pub struct Evidence {
     pub location: String,
     /// Its position there, from 0.
     pub record_index: u64,
-    /// `time` is that of the delivery, because the record has none.
+    /// `time` is that of the log file, because the record has none that can be read.
     pub time_from_key: bool,
     /// The event corrects one that CloudTrail delivered earlier (`addendum`).
     pub correction: bool,
@@ -67,7 +69,7 @@ pub struct Evidence {
 pub struct EvidenceContext<'a> {
     /// Unix seconds.
     pub time: i64,
-    /// `time` is that of the delivery.
+    /// `time` is that of the log file: the record has none that can be read.
     pub time_from_key: bool,
     /// The account the event is counted for.
     pub account: &'a str,
@@ -127,7 +129,11 @@ impl Evidence {
     /// # Ok::<(), raw_json::SyntaxError>(())
     /// ```
     pub fn of(record: Object<'_>, context: &EvidenceContext<'_>) -> Evidence {
-        let actor = Actor::of(record);
+        let mut actor = Actor::of(record);
+        // Joined to one another they have lost the shape of what they are.
+        for name in [&mut actor.name, &mut actor.session_name] {
+            *name = name.take().map(|name| mask_text(&name).into_owned());
+        }
         let kind = kind(record, &actor);
         let told = match kind {
             EventKind::Insight => Told::of_insight(record),
@@ -148,6 +154,7 @@ impl Evidence {
             outcome: outcome(record, kind),
             actor: shown(&actor.short_name(), usize::MAX),
             actor_detail: shown(&actor.describe(), usize::MAX),
+            actor_is_machine: actor.is_machine(),
             mfa: actor.mfa.filter(|_| actor.mfa_is_telling()),
             source_ip: member("sourceIPAddress").map(|source| shown(&source, ID_CHARACTERS)),
             user_agent: member("userAgent").map(|agent| shown(&agent, TEXT_CHARACTERS)),
@@ -321,6 +328,7 @@ mod tests {
                 outcome: Outcome::Failed,
                 actor: "alice".into(),
                 actor_detail: "alice (IAM user)".into(),
+                actor_is_machine: false,
                 mfa: None,
                 source_ip: text("198.51.100.7"),
                 user_agent: text("aws-cli/2.13"),
@@ -437,6 +445,32 @@ mod tests {
         assert_eq!(evidence.error_message.as_deref(), Some("bad password=***"));
         assert_eq!(evidence.event_name, "x\u{fffd}[2J");
         assert_eq!(evidence.target.as_deref(), Some("bucket b\u{fffd}"));
+    }
+
+    #[test]
+    fn a_secret_in_place_of_an_account_or_session_is_masked() {
+        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+        let context = EvidenceContext {
+            account: secret,
+            ..EvidenceContext::default()
+        };
+        let record = serde_json::json!({ "recipientAccountId": secret, "userIdentity": { "type": "AssumedRole",
+            "accountId": secret, "principalId": format!("AROA:{secret}"),
+            "sessionContext": { "sessionIssuer": { "userName": "Deploy" } } } });
+        let record = record.to_string();
+        let evidence = Evidence::of(Object::parse(record.as_bytes()).unwrap(), &context);
+        assert_eq!(
+            (evidence.account.as_str(), evidence.actor.as_str()),
+            ("***", "Deploy/***")
+        );
+        assert!(!format!("{evidence:?}").contains("wJalr"), "{evidence:?}");
+        let long = "1".repeat(500);
+        let context = EvidenceContext {
+            account: &long,
+            ..context
+        };
+        let evidence = Evidence::of(Object::parse(b"{}").unwrap(), &context);
+        assert_eq!(evidence.account.chars().count(), ID_CHARACTERS);
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //!
 //! [`Evidence`] is what is kept of one matching event (`evidence`), with what it was done to found in
 //! its request (`request`, `detail`) by a table of well-known calls (`phrase`); [`story`] and
-//! [`subject_line`] tell the evidence of an alarm (`story`); [`mask_text`] and [`mask_json`] take
+//! [`subject_line`] tell the evidence of an alarm (`story`, `deed`); [`mask_text`] and [`mask_json`] take
 //! secrets out (`mask`).
 //!
 //! The promise: every record has evidence and every set of evidence a story, the same in any order;
@@ -34,6 +34,8 @@
 //! Source: CloudTrail User Guide, "CloudTrail record contents"; the records of each service. Out of
 //! scope: sending anything.
 
+mod counts;
+mod deed;
 mod detail;
 mod evidence;
 mod mask;

@@ -13,7 +13,8 @@
 //! A secret is known by the name it stands under ([`is_secret_name`]: passwords, tokens, private
 //! keys, in any spelling and at any depth, also in pairs such as `{"name": ..., "value": ...}` and
 //! in `name=value` texts) or by its shape (private keys, session tokens, JWTs, bearer tokens, tokens of
-//! well-known services, AWS secret access keys beside their access key id).
+//! well-known services, AWS secret access keys: any beside their access key id, and alone those that
+//! have a `/` or `+`, which an id has not).
 //!
 //! The promise: identifiers stay. Access key ids, ARNs, UUIDs, hashes, pagination and idempotency tokens
 //! are no secrets, and masking them would hide what happened. Out of scope: secrets without a
@@ -45,6 +46,9 @@ pub fn mask_text(text: &str) -> Cow<'_, str> {
     }
     if text.contains("AKIA") || text.contains("ASIA") {
         beside_access_key_ids(text, &mut secrets);
+    }
+    if text.len() >= SECRET_KEY_BYTES && text.contains(['/', '+']) {
+        standing_alone(text, &mut secrets);
     }
     if TELLING_NAME.is_match(text) {
         by_name(text, &mut secrets);
@@ -295,15 +299,50 @@ fn beside_access_key_ids(text: &str, secrets: &mut Vec<Range<usize>>) {
         ids.get(next).is_some_and(|id| *id <= start + BESIDE_BYTES)
     };
     for run in BASE64_RUN.find_iter(text) {
-        let has = |of_kind: fn(&u8) -> bool| run.as_str().bytes().any(|byte| of_kind(&byte));
-        if run.len() == 40
-            && has(u8::is_ascii_uppercase)
-            && has(u8::is_ascii_lowercase)
+        if run.len() == SECRET_KEY_BYTES
+            && has(run.as_str(), u8::is_ascii_uppercase)
+            && has(run.as_str(), u8::is_ascii_lowercase)
             && is_beside_id(run.start())
         {
             secrets.push(run.range());
         }
     }
+}
+
+/// How long a secret access key is.
+const SECRET_KEY_BYTES: usize = 40;
+
+/// 40 characters of base64 that are neither an id (those have no `/` or `+`) nor part of something
+/// longer nor of the path of an ARN or address: a secret access key.
+fn standing_alone(text: &str, secrets: &mut Vec<Range<usize>>) {
+    for run in BASE64_RUN.find_iter(text) {
+        let key = run.as_str();
+        let is_key = key.len() == SECRET_KEY_BYTES
+            && has(key, |byte| matches!(byte, b'/' | b'+'))
+            && has(key, u8::is_ascii_uppercase)
+            && has(key, u8::is_ascii_lowercase)
+            && has(key, u8::is_ascii_digit);
+        if !is_key {
+            continue;
+        }
+        let before = text.get(..run.start()).unwrap_or_default();
+        let after = text.get(run.end()..).unwrap_or_default();
+        // `-`, `_` and a final `=` are of base64 too.
+        let goes_on = before.ends_with(['-', '_']) || after.starts_with(['-', '_', '=']);
+        let word = before
+            .rsplit(char::is_whitespace)
+            .next()
+            .unwrap_or_default();
+        let is_path = !word.contains(['?', '='])
+            && (word.contains("arn:") || word.contains("://") || key.starts_with("//"));
+        if !goes_on && !is_path {
+            secrets.push(run.range());
+        }
+    }
+}
+
+fn has(text: &str, of_kind: fn(&u8) -> bool) -> bool {
+    text.bytes().any(|byte| of_kind(&byte))
 }
 
 /// Every name that [`Secrecy::of`] takes for a secret's has one of these in it.
@@ -803,8 +842,42 @@ mod tests {
             mask_text(&format!("{SECRET_KEY} of ASIAIOSFODNN7EXAMPLE")),
             "*** of ASIAIOSFODNN7EXAMPLE"
         );
-        let far = format!("AKIAIOSFODNN7EXAMPLE{}{SECRET_KEY}", " ".repeat(500));
+        let like_an_id = SECRET_KEY.replace('/', "0");
+        let far = format!("AKIAIOSFODNN7EXAMPLE{}{like_an_id}", " ".repeat(500));
         assert_eq!(mask_text(&far), far);
+    }
+
+    #[test]
+    fn a_secret_access_key_that_stands_alone_is_known_by_its_shape() {
+        for around in [
+            "@",
+            "see (@)",
+            "a:@, b",
+            "key=@",
+            "\"@\"",
+            "u/x?k=@&y",
+            "é@é",
+        ] {
+            let text = around.replace('@', SECRET_KEY);
+            assert_eq!(mask_text(&text), around.replace('@', MASK), "{text}");
+        }
+        let with_plus = SECRET_KEY.replace('/', "+");
+        assert_eq!(mask_text(&with_plus), MASK);
+        for text in [
+            SECRET_KEY.replace('/', "a"),
+            SECRET_KEY.replace('7', "a"),
+            SECRET_KEY.to_lowercase(),
+            SECRET_KEY.to_uppercase(),
+            format!("{SECRET_KEY}="),
+            format!("{SECRET_KEY}A"),
+            format!("x-{SECRET_KEY}"),
+            format!("arn:aws:iam::111122223333:user/{}", &SECRET_KEY[5..]),
+            format!("s3://{}", &SECRET_KEY[2..]),
+            "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12".into(),
+            "trail/AWSLogs/111122223333/CloudTrail/us-east-1/2026".into(),
+        ] {
+            assert_eq!(mask_text(&text), text);
+        }
     }
 
     #[test]

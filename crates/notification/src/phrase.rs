@@ -33,6 +33,8 @@ enum Detail {
     Named(&'static str, &'static [&'static str]),
     /// What this function says, with the noun it goes by.
     Told(&'static str, fn(Request<'_>) -> Option<String>),
+    /// The same, with a number in front that is added up over the calls told together.
+    Counted(fn(Request<'_>) -> Option<String>),
 }
 
 impl Phrase {
@@ -54,7 +56,7 @@ impl Phrase {
         match self.detail {
             Detail::None => None,
             Detail::Named(_, paths) => request.text(paths).map(|name| crate::request::short(&name)),
-            Detail::Told(_, tell) => tell(request),
+            Detail::Told(_, tell) | Detail::Counted(tell) => tell(request),
         }
     }
 
@@ -67,8 +69,19 @@ impl Phrase {
     pub(crate) fn detail_noun(&self) -> &'static str {
         match self.detail {
             Detail::Named(noun, _) | Detail::Told(noun, _) => noun,
-            Detail::None => "",
+            Detail::None | Detail::Counted(_) => "",
         }
+    }
+
+    /// Do details begin with a number that is added up?
+    pub(crate) fn counts(&self) -> bool {
+        matches!(self.detail, Detail::Counted(_))
+    }
+
+    /// What stands before every target, if nothing in it differs from call to call.
+    pub(crate) fn before_target(&self) -> Option<&'static str> {
+        let (before, _) = self.rest.split_once("{target}")?;
+        (!before.contains(['{', '['])).then_some(before)
     }
 
     /// The rest of the phrase with target and detail put in.
@@ -81,7 +94,7 @@ impl Phrase {
         let shown_target = target.map(String::from).or_else(some_target);
         let some_detail = match self.detail {
             Detail::Named(noun, _) | Detail::Told(noun, _) => with_article(noun),
-            Detail::None => String::new(),
+            Detail::None | Detail::Counted(_) => String::new(),
         };
         let mut rest = String::new();
         for (index, part) in self.rest.split(['[', ']']).enumerate() {
@@ -446,7 +459,7 @@ static PHRASES: &[Phrase] = &[
     phrase("organizations", "DisablePolicyType", "disabled", "disable", "{detail} in {target}", ROOT_ID, Detail::Named("policy type", &["policyType"])),
 
     // Instances, images, snapshots.
-    phrase("ec2", "RunInstances", "launched", "launch", "{target}[ ({detail})]", LAUNCHED, Detail::Told("", detail::launch)),
+    phrase("ec2", "RunInstances", "launched", "launch", "{target}[ ({detail})]", LAUNCHED, Detail::Counted(detail::launch)),
     phrase("ec2", "StartInstances", "started", "start", "{target}", INSTANCES, Detail::None),
     phrase("ec2", "StopInstances", "stopped", "stop", "{target}", INSTANCES, Detail::None),
     phrase("ec2", "RebootInstances", "rebooted", "reboot", "{target}", INSTANCES, Detail::None),

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 
 use cloudtrail::printable;
 
-use crate::evidence::{EventKind, Evidence, Outcome, UNNAMED};
-use crate::phrase::{Phrase, any_target_nouns, service};
-use crate::words::{list, plural, span, times};
+use crate::counts::{Counts, PART_CHARACTERS};
+use crate::deed::{clauses, is_sign_in, many_calls, most_telling};
+use crate::evidence::Evidence;
+use crate::phrase::service;
+use crate::words::{list, span};
 
 /// What an alarm is about, besides its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,14 +25,17 @@ pub struct StorySubject<'a> {
 /// Longest story, in characters.
 const STORY_CHARACTERS: usize = 1500;
 
-/// Longest description of one actor, target or detail in it.
-const PART_CHARACTERS: usize = 300;
+/// Most groups of actors whose deeds are told one after the other.
+const MOST_PARTIES: usize = 3;
 
-/// Most calls of different names that are told one by one.
-const MOST_CLAUSES: usize = 3;
+/// Longest telling of them, in characters.
+const APART_CHARACTERS: usize = 700;
 
 /// Tells in one sentence who did what to what, from where, in which account and region, when, how
 /// often and with which outcome.
+///
+/// Deeds stand beside those whose deeds they are, and details beside their targets; where that would
+/// be too much, calls are counted and the most telling deed is told.
 ///
 /// `events` is what was kept of the alarm's events, in any order; `total` is how many distinct
 /// events there were. What was not kept is counted, never guessed.
@@ -56,13 +61,15 @@ pub fn story(events: &[&Evidence], total: usize, subject: &StorySubject<'_>) -> 
         [] => without_events(total, subject),
         events => {
             let threshold = subject.threshold.map(|text| format!(" (alarm at {text})"));
+            let account = Account::of(events);
             [
                 not_kept(events.len(), total),
-                told(events),
-                sources(events),
+                account.text,
+                account.sources,
                 places(events),
                 when(events),
                 corrections(events),
+                among_them(account.most_telling),
                 threshold.unwrap_or_default(),
             ]
             .concat()
@@ -176,417 +183,155 @@ fn not_kept(kept: usize, total: usize) -> String {
     }
 }
 
-/// How often each text occurs.
-#[derive(Default)]
-struct Counts<'a>(BTreeMap<&'a str, usize>);
+/// Who did it and what: each deed beside those whose deed it is.
+struct Account {
+    /// `alice (IAM user) stopped logging on trail t`.
+    text: String,
+    /// Where from, if that is not in the text.
+    sources: String,
+    /// What of many calls must not be missed.
+    most_telling: Option<String>,
+}
 
-impl<'a> Counts<'a> {
-    fn of(texts: impl Iterator<Item = &'a str>) -> Self {
-        let mut counts = Counts::default();
-        for text in texts {
-            *counts.0.entry(text).or_default() += 1;
+/// Those who did the same to the same, and what they did.
+struct Party<'e> {
+    events: Vec<&'e Evidence>,
+    several: bool,
+}
+
+impl Account {
+    fn of(events: &[&Evidence]) -> Account {
+        let parties = parties(events);
+        match parties.as_slice() {
+            [party] => Account::together(events, party.several),
+            parties => Account::apart(parties).unwrap_or_else(|| Account::summed(events)),
         }
-        counts
     }
 
-    fn len(&self) -> usize {
-        self.0.len()
+    /// All did the same.
+    fn together(events: &[&Evidence], several: bool) -> Account {
+        let clauses = clauses(events, several);
+        Account {
+            most_telling: match clauses {
+                None => most_telling(events, several),
+                Some(_) => None,
+            },
+            text: match clauses {
+                Some(clauses) => format!("{} {clauses}", who(events)),
+                None => format!("{} {}", who(events), many_calls(events, several)),
+            },
+            sources: sources(events),
+        }
     }
 
-    /// The most frequent first, equal ones by name.
-    fn ranked(&self) -> Vec<(&'a str, usize)> {
-        let mut ranked: Vec<_> = self.0.iter().map(|(text, count)| (*text, *count)).collect();
-        ranked.sort_by_key(|(text, count)| (std::cmp::Reverse(*count), *text));
-        ranked
+    /// `builder (IAM user) created trail t; thief (IAM user) stopped logging on trail t; both from
+    /// 198.51.100.7`, if that stays short.
+    fn apart(parties: &[Party<'_>]) -> Option<Account> {
+        if parties.len() > MOST_PARTIES {
+            return None;
+        }
+        let mut sources: Vec<String> = parties.iter().map(|party| sources(&party.events)).collect();
+        sources.dedup();
+        let common = match sources.as_slice() {
+            [same] => Some(same.clone()),
+            _ => None,
+        };
+        let told = parties.iter().map(|party| party.told(common.is_none()));
+        let told: Vec<String> = told.collect();
+        let are_two = parties.len() == 2 && !parties.iter().any(|party| party.several);
+        let all = if are_two { "both" } else { "all" };
+        let text = format!("{}; {all}", told.join("; "));
+        (text.chars().count() <= APART_CHARACTERS).then(|| Account {
+            text,
+            sources: common.unwrap_or_default(),
+            most_telling: None,
+        })
     }
 
-    fn names(&self) -> Vec<String> {
-        let names = self.ranked().into_iter();
-        names
-            .map(|(name, _)| printable(name, PART_CHARACTERS))
-            .collect()
-    }
-
-    fn listed(&self) -> String {
-        list(&self.names(), self.len())
+    /// `builder (12 calls), thief (3) and dana (2) made 17 calls (...)`.
+    fn summed(events: &[&Evidence]) -> Account {
+        let mut names = Vec::new();
+        for (index, (actor, count)) in ranked_actors(events).into_iter().enumerate() {
+            let calls = match (index, count) {
+                (0, 1) => " call",
+                (0, _) => " calls",
+                _ => "",
+            };
+            let actor = printable(actor, PART_CHARACTERS);
+            names.push(format!("{actor} ({count}{calls})"));
+        }
+        let who = list(&names, names.len());
+        Account {
+            text: format!("{who} {}", many_calls(events, true)),
+            sources: sources(events),
+            most_telling: most_telling(events, true),
+        }
     }
 }
 
-/// Who did what. What one of several did is never told of the others.
-fn told(events: &[&Evidence]) -> String {
-    let mut by_actor: BTreeMap<&str, Vec<&Evidence>> = BTreeMap::new();
+impl Party<'_> {
+    fn told(&self, with_sources: bool) -> String {
+        let who = who(&self.events);
+        let from = match with_sources {
+            true => sources(&self.events),
+            false => String::new(),
+        };
+        if let Some(clauses) = clauses(&self.events, self.several) {
+            return format!("{who} {clauses}{from}");
+        }
+        let calls = many_calls(&self.events, self.several);
+        let most_telling = among_them(most_telling(&self.events, self.several));
+        format!("{who} {calls}{from}{most_telling}")
+    }
+}
+
+/// The events of those who did the same to the same, in the order in which they began.
+fn parties<'e>(events: &[&'e Evidence]) -> Vec<Party<'e>> {
+    let mut deeds: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
     for event in events {
-        by_actor.entry(&event.actor).or_default().push(event);
+        let mfa = event.mfa.filter(|_| is_sign_in(event));
+        let call = (event.kind, &event.event_source, &event.event_name);
+        let deed = (call, event.outcome, &event.target, &event.detail, mfa);
+        deeds.entry(&event.actor).or_default().insert(deed);
     }
-    let mut actors: Vec<Vec<&Evidence>> = by_actor.into_values().collect();
-    actors.sort_by_key(|events| events.first().map(|event| event.time));
-    let did_the_same = actors.windows(2).all(|pair| match pair {
-        [one, other] => what_was_done(one) == what_was_done(other),
-        _ => true,
-    });
-    if did_the_same {
-        return format!("{} {}", who(events), deeds(events));
+    let mut by_deeds: BTreeMap<_, Vec<&Evidence>> = BTreeMap::new();
+    for event in events {
+        let did = deeds.get(event.actor.as_str());
+        by_deeds.entry(did).or_default().push(event);
     }
-    if actors.len() > MOST_ACTORS {
-        return format!("{} {}", who(events), many_calls(events, true));
-    }
-    let clauses = actors
-        .iter()
-        .map(|events| format!("{} {}", who(events), deeds(events)));
-    clauses.collect::<Vec<_>>().join("; ")
-}
-
-/// Most actors that are told one by one.
-const MOST_ACTORS: usize = 3;
-
-type Done<'e> = (
-    EventKind,
-    &'e str,
-    &'e str,
-    Outcome,
-    Option<&'e str>,
-    Option<&'e str>,
-);
-
-fn what_was_done<'e>(events: &[&'e Evidence]) -> BTreeSet<Done<'e>> {
-    let done = |event: &&'e Evidence| {
-        let Evidence {
-            kind,
-            event_source,
-            event_name,
-            outcome,
-            target,
-            detail,
-            ..
-        } = *event;
-        (
-            *kind,
-            event_source.as_str(),
-            event_name.as_str(),
-            *outcome,
-            target.as_deref(),
-            detail.as_deref(),
-        )
+    let mut parties: Vec<Vec<&Evidence>> = by_deeds.into_values().collect();
+    parties.sort_by_key(|events| events.first().copied());
+    let party = |events: Vec<&'e Evidence>| Party {
+        several: Counts::of(events.iter().map(|event| event.actor.as_str())).len() > 1,
+        events,
     };
-    events.iter().map(done).collect()
+    parties.into_iter().map(party).collect()
 }
 
 fn who(events: &[&Evidence]) -> String {
-    let actors = Counts::of(events.iter().map(|event| event.actor.as_str()));
     let details = Counts::of(events.iter().map(|event| event.actor_detail.as_str()));
     // That a sign-in was without MFA is said of the sign-in.
     let is_said_later = events.iter().all(|event| is_sign_in(event));
-    match (actors.len(), details.len()) {
+    let actors = ranked_actors(events).into_iter();
+    let names: Vec<String> = actors
+        .map(|(name, _)| printable(name, PART_CHARACTERS))
+        .collect();
+    match (names.len(), details.len()) {
         (1, 1) if !is_said_later => details.listed(),
-        _ => actors.listed(),
+        (count, _) => list(&names, count),
     }
 }
 
-/// A successful sign-in to the console, which is told with its MFA.
-fn is_sign_in(event: &Evidence) -> bool {
-    event.event_name == "ConsoleLogin" && event.outcome == Outcome::Succeeded
+/// The actors and how many events each has: people before programs, then the most frequent.
+fn ranked_actors<'e>(events: &[&'e Evidence]) -> Vec<(&'e str, usize)> {
+    let people = events.iter().filter(|event| !event.actor_is_machine);
+    let people: BTreeSet<&str> = people.map(|event| event.actor.as_str()).collect();
+    let actors = Counts::of(events.iter().map(|event| event.actor.as_str()));
+    actors.ranked_by(|actor| !people.contains(actor))
 }
 
-/// The events of one name and outcome.
-struct Deed<'e> {
-    events: Vec<&'e Evidence>,
-    phrase: Option<&'static Phrase>,
-    outcome: Outcome,
-}
-
-fn deeds(events: &[&Evidence]) -> String {
-    let mut by_name: BTreeMap<_, Vec<&Evidence>> = BTreeMap::new();
-    for event in events {
-        let key = (
-            event.kind,
-            &event.event_source,
-            &event.event_name,
-            event.outcome,
-        );
-        by_name.entry(key).or_default().push(event);
-    }
-    let mut deeds: Vec<Deed<'_>> = by_name
-        .into_iter()
-        .map(|((kind, source, name, outcome), events)| Deed {
-            phrase: Phrase::find(source, name).filter(|_| kind == EventKind::Call),
-            outcome,
-            events,
-        })
-        .collect();
-    // Within equal first times the order by name stays.
-    deeds.sort_by_key(|deed| deed.events.first().map(|event| event.time));
-    let several = Counts::of(events.iter().map(|event| event.actor.as_str())).len() > 1;
-    let is_well_known =
-        |deed: &Deed<'_>| deed.phrase.is_some() || deed.kind() == EventKind::Insight;
-    if deeds.len() == 1 || deeds.len() <= MOST_CLAUSES && deeds.iter().all(is_well_known) {
-        let clauses: Vec<String> = deeds.iter().map(|deed| deed.clause(several)).collect();
-        list(&clauses, clauses.len())
-    } else {
-        many_calls(events, several)
-    }
-}
-
-/// `was denied 37 calls (s3:GetObject 21, iam:ListUsers 9, 7 others)`,
-/// `made 3 calls (s3:GetObject 2, iam:ListUsers 1; 1 denied)`.
-fn many_calls(events: &[&Evidence], several: bool) -> String {
-    let labels: Vec<String> = events.iter().map(|event| label(event)).collect();
-    let ranked = Counts::of(labels.iter().map(String::as_str)).ranked();
-    let shown = if ranked.len() > MOST_CLAUSES + 1 {
-        MOST_CLAUSES
-    } else {
-        ranked.len()
-    };
-    let mut top: Vec<String> = ranked
-        .iter()
-        .take(shown)
-        .map(|(label, count)| format!("{label} {count}"))
-        .collect();
-    let others: usize = ranked.iter().skip(shown).map(|(_, count)| count).sum();
-    if others > 0 {
-        top.push(format!("{others} others"));
-    }
-    let count = events.len();
-    let with = |outcome| {
-        events
-            .iter()
-            .filter(|event| event.outcome == outcome)
-            .count()
-    };
-    let (denied, failed) = (with(Outcome::Denied), with(Outcome::Failed));
-    let did = match (denied == count, failed == count) {
-        (true, _) => format!("{} denied", was(several)),
-        (_, true) => "failed in".into(),
-        _ => "made".into(),
-    };
-    let some = |of_them: usize, what| {
-        (of_them > 0 && of_them < count).then(|| format!("{of_them} {what}"))
-    };
-    let outcomes: Vec<String> = [some(denied, "denied"), some(failed, "failed")]
-        .into_iter()
-        .flatten()
-        .collect();
-    let (calls, names) = match ranked.as_slice() {
-        [(only, _)] => (format!("calls of {only}"), String::new()),
-        _ => ("calls".into(), top.join(", ")),
-    };
-    let notes: Vec<String> = [names, outcomes.join(", ")]
-        .into_iter()
-        .filter(|note| !note.is_empty())
-        .collect();
-    match notes.is_empty() {
-        true => format!("{did} {count} {calls}"),
-        false => format!("{did} {count} {calls} ({})", notes.join("; ")),
-    }
-}
-
-fn was(several: bool) -> &'static str {
-    if several { "were" } else { "was" }
-}
-
-/// Does the detail say that something is open to everybody or allows everything?
-fn is_telling(event: &Evidence) -> bool {
-    const TELLING: [&str; 5] = [
-        "0.0.0.0/0",
-        "::/0",
-        "everyone",
-        "everything",
-        "AdministratorAccess",
-    ];
-    let detail = event.detail.as_deref().unwrap_or_default();
-    TELLING.iter().any(|telling| detail.contains(telling))
-}
-
-/// `ec2:RunInstances`.
-fn label(event: &Evidence) -> String {
-    let name = printable(&event.event_name, PART_CHARACTERS);
-    match service(&event.event_source) {
-        "" => name,
-        service => format!("{}:{name}", printable(service, PART_CHARACTERS)),
-    }
-}
-
-impl Deed<'_> {
-    fn kind(&self) -> EventKind {
-        self.events
-            .first()
-            .map_or(EventKind::Call, |event| event.kind)
-    }
-
-    /// The deed as the rest of a sentence that starts with who did it.
-    fn clause(&self, several: bool) -> String {
-        match (self.kind(), self.phrase) {
-            (EventKind::Insight, _) => self.insight(),
-            (_, Some(phrase)) => self.told_as(phrase, several),
-            _ => self.called(several),
-        }
-    }
-
-    /// What it was done to, each thing with what was done to it.
-    fn rest(&self, phrase: &Phrase) -> String {
-        let mut by_target: BTreeMap<Option<&str>, Vec<&Evidence>> = BTreeMap::new();
-        for event in &self.events {
-            by_target
-                .entry(event.target.as_deref())
-                .or_default()
-                .push(event);
-        }
-        let details = |events: &[&Evidence]| -> BTreeSet<Option<String>> {
-            events.iter().map(|event| event.detail.clone()).collect()
-        };
-        let mut parts: Vec<Vec<&Evidence>> = by_target.into_values().collect();
-        let are_alike = parts.windows(2).all(|pair| match pair {
-            [one, other] => details(one) == details(other),
-            _ => true,
-        });
-        if are_alike {
-            return self.rest_together(phrase);
-        }
-        // What matters most must not be among the others.
-        parts.sort_by_key(|events| !events.iter().any(|event| is_telling(event)));
-        let shown: Vec<String> = parts
-            .into_iter()
-            .map(|events| Deed {
-                events,
-                phrase: self.phrase,
-                outcome: self.outcome,
-            })
-            .map(|part| part.rest_together(phrase))
-            .collect();
-        list(&shown, shown.len())
-    }
-
-    fn rest_together(&self, phrase: &Phrase) -> String {
-        let targets = self.texts(|event| event.target.as_deref());
-        let details = self.texts(|event| event.detail.as_deref());
-        let target = some(together(&targets, phrase.target_nouns()));
-        let noun = phrase.detail_noun();
-        let detail = match details.len() {
-            0 => None,
-            _ if noun.is_empty() => Some(details.listed()),
-            1 => Some(format!("{noun} {}", details.listed())),
-            _ => Some(format!("{} {}", plural(noun), details.listed())),
-        };
-        phrase.rest(target.as_deref(), detail.as_deref())
-    }
-
-    fn told_as(&self, phrase: &Phrase, several: bool) -> String {
-        let targets = self.texts(|event| event.target.as_deref());
-        let details = self.texts(|event| event.detail.as_deref());
-        let rest = self.rest(phrase);
-        let count = self.times(targets.len().max(details.len()));
-        let (done, to_do) = (phrase.done, phrase.to_do);
-        match self.outcome {
-            Outcome::Succeeded => format!("{done} {rest}{}{count}", self.with_mfa()),
-            Outcome::Denied => {
-                format!(
-                    "{} denied permission to {to_do} {rest}{count}",
-                    was(several)
-                )
-            }
-            Outcome::Failed => format!("failed to {to_do} {rest}{count}{}", self.codes()),
-        }
-    }
-
-    fn with_mfa(&self) -> &'static str {
-        let all = |mfa| {
-            self.events
-                .iter()
-                .all(|event| is_sign_in(event) && event.mfa == Some(mfa))
-        };
-        if all(true) {
-            " with MFA"
-        } else if all(false) {
-            " without MFA"
-        } else {
-            ""
-        }
-    }
-
-    fn called(&self, several: bool) -> String {
-        let Some(event) = self.events.first() else {
-            return String::new();
-        };
-        let label = match (event.event_name.as_str(), service(&event.event_source)) {
-            (UNNAMED, "") => "something that is not named".into(),
-            (UNNAMED, service) => {
-                format!(
-                    "something of {} that is not named",
-                    printable(service, PART_CHARACTERS)
-                )
-            }
-            _ => label(event),
-        };
-        let targets = self.texts(|event| event.target.as_deref());
-        let on = some(together(&targets, any_target_nouns())).map(|target| format!(" on {target}"));
-        let (on, count) = (on.unwrap_or_default(), self.times(targets.len()));
-        match (self.kind(), self.outcome) {
-            (EventKind::ServiceEvent, Outcome::Succeeded) => format!("reported {label}{on}{count}"),
-            (_, Outcome::Succeeded) => format!("called {label}{on}{count}"),
-            (_, Outcome::Denied) => format!("{} denied {label}{on}{count}", was(several)),
-            (_, Outcome::Failed) => {
-                format!("called {label}{on}{count} without success{}", self.codes())
-            }
-        }
-    }
-
-    /// What Insights saw; of several events about the same calls (start and end) the last.
-    fn insight(&self) -> String {
-        let Some(last) = self.events.last() else {
-            return String::new();
-        };
-        let what = last.target.as_deref().unwrap_or("API activity");
-        let mut seen = format!(
-            "saw an unusual {}: {}",
-            printable(what, PART_CHARACTERS),
-            label(last)
-        );
-        for part in [&last.error_code, &last.detail].into_iter().flatten() {
-            seen.push(' ');
-            seen.push_str(&printable(part, PART_CHARACTERS));
-        }
-        seen
-    }
-
-    /// How often; nothing where naming so many different things says it.
-    fn times(&self, named: usize) -> String {
-        match self.events.len() {
-            count if count <= named => String::new(),
-            count => times(count),
-        }
-    }
-
-    fn codes(&self) -> String {
-        let codes = self.texts(|event| event.error_code.as_deref());
-        match codes.len() {
-            0 => String::new(),
-            _ => format!(" ({})", codes.listed()),
-        }
-    }
-
-    fn texts(&self, of: impl Fn(&Evidence) -> Option<&str>) -> Counts<'_> {
-        Counts::of(self.events.iter().filter_map(|event| of(event)))
-    }
-}
-
-fn some(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
-}
-
-/// `trails a and b` of `trail a` and `trail b`, if all have the same noun.
-fn together(targets: &Counts<'_>, mut nouns: impl Iterator<Item = &'static str>) -> String {
-    let names = targets.names();
-    if names.len() < 2 {
-        return targets.listed();
-    }
-    let stripped = nouns.find_map(|noun| {
-        let strip = |name: &String| Some(name.strip_prefix(noun)?.strip_prefix(' ')?.to_string());
-        let stripped: Option<Vec<String>> = names.iter().map(strip).collect();
-        Some((noun, stripped?))
-    });
-    match stripped {
-        Some((noun, names)) => format!("{} {}", plural(noun), list(&names, names.len())),
-        None => list(&names, names.len()),
-    }
+fn among_them(most_telling: Option<String>) -> String {
+    most_telling.map_or(String::new(), |deed| format!(", among them: {deed}"))
 }
 
 /// ` from 198.51.100.7`, ` from 7 addresses`; services that call for somebody are told with them.
@@ -667,16 +412,19 @@ fn when(events: &[&Evidence]) -> String {
         .map(|event| event.time)
         .collect();
     match (times.iter().min(), times.iter().max()) {
-        (Some(first), Some(last)) => {
-            let is_delivery = events.iter().any(|event| event.time_from_key);
-            let note = if is_delivery {
-                " (no readable time in the record)"
-            } else {
-                ""
-            };
-            span(*first, *last) + note
-        }
+        (Some(first), Some(last)) => span(*first, *last) + unread_time(events),
         _ => " at an unknown time".into(),
+    }
+}
+
+/// Says whose time it is if it is not that of the records.
+fn unread_time(events: &[&Evidence]) -> &'static str {
+    let unread = events.iter().filter(|event| event.time_from_key).count();
+    match (unread, events.len()) {
+        (0, _) => "",
+        (1, 1) => " (no readable time in the record)",
+        (unread, all) if unread == all => " (no readable time in the records)",
+        _ => " (no readable time in some of the records)",
     }
 }
 

@@ -183,7 +183,7 @@ fn what_one_of_several_did_is_not_told_of_the_others() {
             json!({ "name": "t" }),
         )
     };
-    assert_snapshot!(tell(&[create("builder"), stop("thief", 3)]), @"builder (IAM user) created trail t; thief (IAM user) stopped logging on trail t from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:05 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&[create("builder"), stop("thief", 3)]), @"builder (IAM user) created trail t; thief (IAM user) stopped logging on trail t; both from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:05 UTC on 2 March 2026.");
     assert_snapshot!(tell(&[stop("a", 0), stop("b", 1)]), @"a and b stopped logging on trail t twice from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:03 UTC on 2 March 2026.");
     let attach = |name: &str, to: &str, policy: &str| {
         by(
@@ -198,9 +198,9 @@ fn what_one_of_several_did_is_not_told_of_the_others() {
         attach("dana", "erin", "ReadOnlyAccess"),
         attach("mallory", "mallory", "AdministratorAccess"),
     ];
-    assert_snapshot!(tell(&events), @"dana (IAM user) attached policy ReadOnlyAccess to user erin; mallory (IAM user) attached policy AdministratorAccess to user mallory from 198.51.100.7 in account 111122223333 at 14:02 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&events), @"dana (IAM user) attached policy ReadOnlyAccess to user erin; mallory (IAM user) attached policy AdministratorAccess to user mallory; both from 198.51.100.7 in account 111122223333 at 14:02 UTC on 2 March 2026.");
     let four = [create("a"), stop("b", 1), stop("c", 2), stop("d", 3)];
-    assert_snapshot!(tell(&four), @"a, b and 2 others made 4 calls (cloudtrail:StopLogging 3, cloudtrail:CreateTrail 1) from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:05 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&four), @"a (IAM user) created trail t; b, c and d stopped logging on trail t 3 times; all from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:05 UTC on 2 March 2026.");
 }
 
 #[test]
@@ -217,12 +217,132 @@ fn a_detail_stays_with_its_target_and_the_worst_comes_first() {
     };
     let prod = open("sg-prod", 443, "10.0.0.0/8");
     let test = open("sg-test", 22, "0.0.0.0/0");
-    assert_snapshot!(tell(&[prod.clone(), test.clone()]), @"alice (IAM user) opened security group sg-test (TCP 22 from 0.0.0.0/0) and security group sg-prod (TCP 443 from 10.0.0.0/8) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&[prod.clone(), test.clone()]), @"alice (IAM user) opened security group sg-test (TCP 22 from 0.0.0.0/0) and sg-prod (TCP 443 from 10.0.0.0/8) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
     let many: Vec<Evidence> = (0..4)
         .map(|n| open(&format!("sg-{n}"), 443 + n, "10.0.0.0/8"))
         .chain([test])
         .collect();
-    assert_snapshot!(tell(&many), @"alice (IAM user) opened security group sg-test (TCP 22 from 0.0.0.0/0), security group sg-0 (TCP 443 from 10.0.0.0/8) and 3 others from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&many), @"alice (IAM user) opened security group sg-test (TCP 22 from 0.0.0.0/0), sg-0 (TCP 443 from 10.0.0.0/8) and 3 others from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+}
+
+#[test]
+fn each_bucket_has_its_own_policy() {
+    let policy = |bucket: &str, policy: Value| {
+        call(
+            0,
+            "s3",
+            "PutBucketPolicy",
+            json!({ "bucketName": bucket, "bucketPolicy": policy }),
+        )
+    };
+    let allowing = |principal: &str| json!({ "Statement": [{ "Effect": "Allow", "Principal": { "AWS": principal } }] });
+    let one = policy("c", allowing("111122223333"));
+    let all = policy("b", allowing("*"));
+    let unreadable = policy("b", json!("{\"Statement\":["));
+    assert_eq!(unreadable.detail, None);
+    assert_snapshot!(tell(&[one.clone(), all.clone()]), @"alice (IAM user) changed the policy of bucket b (allowing everyone) and c (allowing account 111122223333) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&[unreadable, all.clone()]), @"alice (IAM user) changed the policy of bucket b (allowing everyone) and the policy of bucket b from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+    let others = (0..4).map(|n| policy(&format!("b{n}"), allowing("111122223333")));
+    let many: Vec<Evidence> = others.chain([one, all]).collect();
+    assert_snapshot!(tell(&many), @"alice (IAM user) changed the policy of bucket b (allowing everyone) and the policy of buckets b0, b1 and 3 others (allowing account 111122223333) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+}
+
+#[test]
+fn addresses_are_those_of_each_actor() {
+    let by_user = |name: &str, call: &str, address: &str| {
+        let mut event = by(user(name), 0, "cloudtrail", call, json!({ "name": "t" }));
+        event.source_ip = Some(address.into());
+        event
+    };
+    let events = [
+        by_user("builder", "CreateTrail", "192.0.2.1"),
+        by_user("thief", "StopLogging", "203.0.113.7"),
+        by_user("friend", "StopLogging", "203.0.113.7"),
+    ];
+    assert_snapshot!(tell(&events), @"builder (IAM user) created trail t from 192.0.2.1; friend and thief stopped logging on trail t twice from 203.0.113.7; all in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+}
+
+#[test]
+fn many_calls_say_what_failed_and_what_matters_most() {
+    let n_of = |n: usize, name: &str, failures: usize, trail: &str| {
+        let event = |index| {
+            let event = call(index as i64, "cloudtrail", name, json!({ "name": trail }));
+            match index < failures {
+                true => failed("TrailNotFoundException", event),
+                false => event,
+            }
+        };
+        (0..n).map(event).collect::<Vec<_>>()
+    };
+    let calls = [
+        n_of(20, "DescribeTrails", 0, "t"),
+        n_of(4, "StartLogging", 0, "t"),
+        n_of(3, "DeleteTrail", 1, "spare"),
+        n_of(3, "StopLogging", 3, "prod"),
+        n_of(2, "CreateTrail", 2, "new"),
+    ]
+    .concat();
+    assert_snapshot!(tell(&calls[20..]), @"alice (IAM user) made 12 calls (cloudtrail:StartLogging 4; cloudtrail:DeleteTrail 3, 1 failed; cloudtrail:StopLogging 3, all failed; cloudtrail:CreateTrail 2, all failed) from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:05 UTC on 2 March 2026, among them: deleted trail spare.");
+    assert_snapshot!(tell(&calls), @"alice (IAM user) made 32 calls (cloudtrail:StartLogging 4; cloudtrail:DeleteTrail 3, 1 failed; cloudtrail:StopLogging 3, all failed; 22 others, 2 failed) from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:21 UTC on 2 March 2026, among them: deleted trail spare.");
+    let harmless = [n_of(2, "GetTrail", 1, "t"), n_of(3, "StartLogging", 0, "t")].concat();
+    assert_snapshot!(tell(&harmless), @"alice (IAM user) made 5 calls (cloudtrail:StartLogging 3; cloudtrail:GetTrail 2, 1 failed) from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:04 UTC on 2 March 2026.");
+}
+
+#[test]
+fn of_many_calls_the_worst_is_told_with_its_actor() {
+    let attach = |name: &str, to: &str, policy: &str| {
+        by(
+            user(name),
+            0,
+            "iam",
+            "AttachUserPolicy",
+            json!({ "userName": to, "policyArn": format!("arn:aws:iam::aws:policy/{policy}") }),
+        )
+    };
+    let events = [
+        attach("dana", "erin", "ReadOnlyAccess"),
+        attach("dana", "bob", "ReadOnlyAccess"),
+        attach("carol", "bob", "Billing"),
+        attach("frank", "bob", "SecurityAudit"),
+        attach("mallory", "mallory", "AdministratorAccess"),
+    ];
+    assert_snapshot!(tell(&events), @"dana (2 calls), carol (1) and 2 others made 5 calls of iam:AttachUserPolicy on users bob, erin and mallory from 198.51.100.7 in account 111122223333 at 14:02 UTC on 2 March 2026, among them: mallory attached policy AdministratorAccess to user mallory.");
+    let undone: Vec<Evidence> = events
+        .into_iter()
+        .map(|mut event| {
+            event.event_name = "DetachUserPolicy".into();
+            event
+        })
+        .collect();
+    assert!(!tell(&undone).contains("among them"), "{}", tell(&undone));
+    let key = |owner: Value| by(root(), 0, "iam", "CreateAccessKey", owner);
+    let others = ["ListUsers", "ListRoles", "CreateUser"];
+    let others = others.map(|name| by(root(), 0, "iam", name, json!({ "userName": "x" })));
+    let with = |key: Evidence| tell(&[others.as_slice(), &[key]].concat());
+    assert_snapshot!(with(key(json!(null))), @"root of account 111122223333 made 4 calls (iam:CreateAccessKey 1, iam:CreateUser 1, iam:ListRoles 1, iam:ListUsers 1) from 198.51.100.7 at 14:02 UTC on 2 March 2026, among them: created an access key of its own.");
+    assert!(!with(key(json!({ "userName": "x" }))).contains("among them"));
+}
+
+#[test]
+fn people_are_named_before_sessions_of_programs() {
+    let stop = |identity| {
+        by(
+            identity,
+            0,
+            "cloudtrail",
+            "StopLogging",
+            json!({ "name": "t" }),
+        )
+    };
+    let session = |n: u32| stop(role("Deploy", &format!("aws-go-sdk-168899008252331000{n}")));
+    let events = [
+        session(1),
+        session(1),
+        session(2),
+        stop(user("zoe")),
+        stop(root()),
+    ];
+    assert_snapshot!(tell(&events), @"root of account 111122223333, zoe and 2 others stopped logging on trail t 5 times from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
 }
 
 #[test]
@@ -245,7 +365,10 @@ fn a_condition_is_told_of_a_bucket_policy() {
     let all_but = policy(
         json!({ "Effect": "Allow", "NotPrincipal": { "AWS": "arn:aws:iam::111122223333:root" } }),
     );
-    assert_eq!(all_but.detail.as_deref(), Some("everyone but some"));
+    assert_eq!(
+        all_but.detail.as_deref(),
+        Some("everyone but account 111122223333")
+    );
 }
 
 #[test]
@@ -323,6 +446,17 @@ fn instances_are_launched_and_terminated() {
         .collect();
     launch["responseElements"] = json!({ "instancesSet": { "items": instances } });
     assert_snapshot!(tell(&[event(0, launch)]), @"alice (IAM user) launched instances i-0, i-1 and 8 others (10 x p2.xlarge from ami-1) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+    let launches: Vec<Evidence> = (0..9)
+        .map(|n| {
+            let kind = if n < 6 { "p3.8xlarge" } else { "c5.8xlarge" };
+            let record = json!({ "eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "userIdentity": alice(),
+                "requestParameters": { "instanceType": kind, "instancesSet": { "items": [{ "imageId": "ami-1", "maxCount": 2 }] } },
+                "responseElements": { "instancesSet": { "items": [{ "instanceId": format!("i-{n}") }] } } });
+            event(n, record)
+        })
+        .collect();
+    assert_snapshot!(tell(&launches[..6]), @"alice (IAM user) launched instances i-0, i-1 and 4 others (6 x p3.8xlarge from ami-1) from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:07 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&launches), @"alice (IAM user) launched instances i-0, i-1 and 4 others (6 x p3.8xlarge from ami-1), and instances i-6, i-7 and i-8 (3 x c5.8xlarge from ami-1) from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:10 UTC on 2 March 2026.");
     assert_snapshot!(tell(&[call(0, "ec2", "TerminateInstances",
         json!({ "instancesSet": { "items": [{ "instanceId": "i-1" }] } }))]), @"alice (IAM user) terminated instance i-1 from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
 }
@@ -339,7 +473,7 @@ fn calls_without_a_phrase_are_named() {
     };
     assert_snapshot!(tell(&[read(0, "a"), read(1, "b"), read(2, "b")]), @"alice (IAM user) called s3:GetBucketAcl on buckets b and a 3 times from 198.51.100.7 in us-east-1 of account 111122223333 between 14:02 and 14:04 UTC on 2 March 2026.");
     assert_snapshot!(tell(&[failed("ThrottlingException", read(0, "a"))]), @"alice (IAM user) called s3:GetBucketAcl on bucket a without success (ThrottlingException) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
-    assert_snapshot!(tell(&[failed("AccessDenied", read(0, "a")), read(0, "a")]), @"alice (IAM user) made 2 calls of s3:GetBucketAcl (1 denied) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
+    assert_snapshot!(tell(&[failed("AccessDenied", read(0, "a")), read(0, "a")]), @"alice (IAM user) made 2 calls of s3:GetBucketAcl on bucket a (1 denied) from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
     assert_snapshot!(tell(&[event(0, json!({}))]), @"unknown identity called something that is not named from 198.51.100.7 in us-east-1 of account 111122223333 at 14:02 UTC on 2 March 2026.");
 }
 
@@ -472,6 +606,15 @@ fn threshold_delivery_time_and_corrections_are_told() {
 }
 
 #[test]
+fn it_is_said_whose_times_are_not_known() {
+    let mut events = [0, 1].map(|n| call(n, "kms", "DisableKey", json!({ "keyId": "k" })));
+    events[0].time_from_key = true;
+    assert!(tell(&events).contains("2026 (no readable time in some of the records)"));
+    events[1].time_from_key = true;
+    assert!(tell(&events).contains("2026 (no readable time in the records)"));
+}
+
+#[test]
 fn hostile_names_stay_on_their_line() {
     let identity = user("alice\u{1b}[2J\r\nroot\u{202e}");
     let event = by(
@@ -553,6 +696,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
                     outcome,
                     actor_detail: actor.clone(),
                     actor,
+                    actor_is_machine: flags[1],
                     mfa: Some(flags[0]),
                     source_ip: text(1),
                     user_agent: None,
