@@ -347,7 +347,7 @@ fn write_outcomes(text: &mut String, report: &Report) -> std::fmt::Result {
     if records.time_from_key > 0 {
         writeln!(
             text,
-            "  {} no readable time; the time of delivery was taken",
+            "  {} no readable time; that of the delivery, or of the file, was taken",
             have(records.time_from_key)
         )?;
     }
