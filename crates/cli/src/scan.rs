@@ -578,30 +578,20 @@ fn shown(selector: &Selector, value: &Option<String>) -> (String, Option<String>
 }
 
 fn event_row(evidence: &Evidence) -> EventRow {
-    let Evidence {
-        event_id,
-        time,
-        event_name,
-        event_source,
-        actor,
-        source_ip,
-        account,
-        region,
-        ..
-    } = evidence.clone();
+    let evidence = evidence.clone();
     EventRow {
-        event_id,
-        event_time: time::rfc3339(time),
-        event_name,
-        event_source,
-        actor,
-        source_ip,
-        account,
-        region,
-        error_code: evidence.error_code.clone(),
+        event_id: evidence.event_id,
+        event_time: time::rfc3339(evidence.time),
+        event_name: evidence.event_name,
+        event_source: evidence.event_source,
+        actor: evidence.actor,
+        source_ip: evidence.source_ip,
+        account: evidence.account,
+        region: evidence.region,
+        error_code: evidence.error_code,
         failed: evidence.outcome != notification::Outcome::Succeeded,
-        target: evidence.target.clone(),
-        location: evidence.location.clone(),
+        target: evidence.target,
+        location: evidence.location,
         time_from_key: evidence.time_from_key,
         record_index: evidence.record_index,
     }
