@@ -1,6 +1,6 @@
 //! What is found: alarms, and the state an alarm is in.
 
-use crate::Sample;
+use crate::sample_set::Entry;
 
 /// One alarm: breaching spans that belong together, and what is in them.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,8 @@ pub struct Alarm {
     pub peak: Option<f64>,
     /// Whether it may still go on.
     pub state: AlarmStatus,
-    /// Time and id of each of its samples, in this order.
+    /// Time and id of each of its samples, in this order; in a series of tallies one entry for each
+    /// second and value, with a number in place of the id.
     pub samples: Vec<(i64, u64)>,
 }
 
@@ -62,10 +63,13 @@ impl Alarm {
     }
 
     /// Takes in samples that are all newer than those it has.
-    pub(crate) fn extend(&mut self, samples: impl Iterator<Item = Sample>) {
-        self.samples
-            .extend(samples.map(|sample| (sample.time, sample.id)));
-        self.matched = self.samples.len();
+    pub(crate) fn extend(&mut self, samples: impl Iterator<Item = Entry>) {
+        for sample in samples {
+            self.samples.push((sample.time, sample.id));
+            self.matched = self
+                .matched
+                .saturating_add(usize::try_from(sample.count).unwrap_or(usize::MAX));
+        }
         self.first_event_time = self.samples.first().map(|&(time, _)| time);
         self.last_event_time = self.samples.last().map(|&(time, _)| time);
     }

@@ -36,7 +36,7 @@ impl AlignedPeriods {
             let mut window = Window::new(definition.statistic());
             samples
                 .range(seconds_of(period, length))
-                .for_each(|sample| window.enter(sample.value));
+                .for_each(|sample| window.enter(sample.value, sample.count));
             match window.value() {
                 Some(value) => self.datapoints.insert(period, value),
                 None => self.datapoints.remove(&period),

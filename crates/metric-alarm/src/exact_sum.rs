@@ -96,9 +96,15 @@ impl ExactSum {
         };
     }
 
-    /// Takes out a value that was added.
-    pub(crate) fn subtract(&mut self, value: f64) {
-        self.add(-value);
+    /// Adds a finite value so many times. Whole numbers, which is what is counted, cost one addition.
+    pub(crate) fn add_times(&mut self, value: f64, count: u64) {
+        const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+        let product = value * count as f64;
+        if value.fract() == 0.0 && product.abs() < EXACT && (count as f64) < EXACT {
+            self.add(product);
+        } else {
+            (0..count).for_each(|_| self.add(value));
+        }
     }
 
     /// The sum, rounded once: to nearest, ties to even; beyond the range of `f64` it is infinite.
@@ -171,6 +177,20 @@ mod tests {
         let mut sum = ExactSum::new();
         values.iter().for_each(|&value| sum.add(value));
         sum.value()
+    }
+
+    #[test]
+    fn adding_a_value_many_times_is_adding_it_again_and_again() {
+        for value in [1.0, -3.0, 0.1, 2.5, f64::MAX, f64::MIN_POSITIVE, 9e15] {
+            for count in [0, 1, 7, 1000] {
+                let (mut at_once, mut one_by_one) = (ExactSum::new(), ExactSum::new());
+                at_once.add(0.3);
+                one_by_one.add(0.3);
+                at_once.add_times(value, count);
+                (0..count).for_each(|_| one_by_one.add(value));
+                assert_eq!(at_once.value(), one_by_one.value(), "{value} x {count}");
+            }
+        }
     }
 
     #[test]
@@ -259,7 +279,7 @@ mod tests {
             let mut other = ExactSum::new();
             passing.iter().for_each(|&value| other.add(value));
             values.iter().rev().for_each(|&value| other.add(value));
-            passing.iter().for_each(|&value| other.subtract(value));
+            passing.iter().for_each(|&value| other.add_times(-value, 1));
             prop_assert_eq!(other.value(), sum(&values));
         }
     }

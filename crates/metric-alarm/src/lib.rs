@@ -50,5 +50,5 @@ pub use alarm::{Alarm, AlarmState, AlarmStatus};
 pub use definition::{AlarmDefinition, AlarmDefinitionBuilder, DefinitionError};
 pub use exact_sum::ExactSum;
 pub use names::{ComparisonOperator, Statistic, TreatMissingData, UnknownName};
-pub use sample_set::Sample;
+pub use sample_set::{Sample, Tally};
 pub use series::{AlarmSeries, alarms, state};

@@ -14,18 +14,48 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// Samples of one second with the same value, by their number: all that an alarm needs to know of
+/// samples that are known to be distinct.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tally {
+    /// When they happened, in Unix seconds.
+    pub time: i64,
+    /// The value of each of them.
+    pub value: f64,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// The distinct ones of all samples that were added.
 ///
 /// The same id counts once. Where copies disagree, the one with the lowest time wins, then the one
 /// with the lowest value, so what remains does not depend on the order of arrival.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SampleSet {
-    values: BTreeMap<(i64, u64), f64>,
-    /// INVARIANT: `(time, id)` is in `values` exactly if `id` is here with `time`.
+    values: BTreeMap<(i64, u64), Counted>,
+    /// INVARIANT: the `(time, id)` of a sample is in `values` exactly if `id` is here with `time`.
     times: BTreeMap<u64, i64>,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    value: f64,
+    count: u64,
+}
+
 impl SampleSet {
+    /// Adds samples of which only the number is known. They have no id, so a set holds either these
+    /// or samples with ids: the order within a second is by value here.
+    pub(crate) fn add_tally(&mut self, tally: Tally, mut touch: impl FnMut(i64)) {
+        let key = (tally.time, tally.value.to_bits());
+        let counted = Counted {
+            value: tally.value,
+            count: 0,
+        };
+        self.values.entry(key).or_insert(counted).count += tally.count;
+        touch(tally.time);
+    }
+
     /// Adds a sample with a finite value; calls `touch` with each time at which samples changed.
     pub(crate) fn add(&mut self, sample: Sample, mut touch: impl FnMut(i64)) {
         if let Some(kept) = self.get(sample.id) {
@@ -35,7 +65,11 @@ impl SampleSet {
             self.values.remove(&(kept.time, kept.id));
             touch(kept.time);
         }
-        self.values.insert((sample.time, sample.id), sample.value);
+        let counted = Counted {
+            value: sample.value,
+            count: 1,
+        };
+        self.values.insert((sample.time, sample.id), counted);
         self.times.insert(sample.id, sample.time);
         touch(sample.time);
     }
@@ -44,18 +78,24 @@ impl SampleSet {
     pub(crate) fn range(
         &self,
         times: RangeInclusive<i64>,
-    ) -> impl DoubleEndedIterator<Item = Sample> + Clone + '_ {
+    ) -> impl DoubleEndedIterator<Item = Entry> + Clone + '_ {
         let (first, last) = times.into_inner();
         // An empty range of times is an empty range of samples, never a panic.
         let bounds = (first <= last).then_some((first, 0)..=(last, u64::MAX));
         bounds
             .into_iter()
             .flat_map(|bounds| self.values.range(bounds))
-            .map(|(&(time, id), &value)| Sample { time, id, value })
+            .map(|(&(time, id), &Counted { value, count })| Entry {
+                time,
+                id,
+                value,
+                count,
+            })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        let count: u64 = self.values.values().map(|counted| counted.count).sum();
+        usize::try_from(count).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn newest(&self) -> Option<i64> {
@@ -65,9 +105,18 @@ impl SampleSet {
 
     fn get(&self, id: u64) -> Option<Sample> {
         let &time = self.times.get(&id)?;
-        let &value = self.values.get(&(time, id))?;
+        let value = self.values.get(&(time, id))?.value;
         Some(Sample { time, id, value })
     }
+}
+
+/// A sample of the set, or several of which only the number is known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) time: i64,
+    pub(crate) id: u64,
+    pub(crate) value: f64,
+    pub(crate) count: u64,
 }
 
 fn precedes(sample: &Sample, other: &Sample) -> bool {

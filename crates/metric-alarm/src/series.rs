@@ -3,7 +3,7 @@
 use crate::aligned::AlignedPeriods;
 use crate::sample_set::SampleSet;
 use crate::sliding::SlidingSpans;
-use crate::{Alarm, AlarmDefinition, AlarmState, Sample};
+use crate::{Alarm, AlarmDefinition, AlarmState, Sample, Tally};
 
 /// The alarms in a set of samples as seen at `now` (Unix seconds), oldest first.
 ///
@@ -89,6 +89,35 @@ impl AlarmSeries {
                 self.rejected = self.rejected.saturating_add(1);
             }
         }
+        self.look_again(touched);
+    }
+
+    /// Adds samples that are known to be distinct, by their number. A series takes either samples or
+    /// tallies; of the same samples both give the same alarms.
+    ///
+    /// ```
+    /// use metric_alarm::{AlarmDefinition, AlarmSeries, ComparisonOperator, Statistic, Tally};
+    ///
+    /// let at_least = ComparisonOperator::GreaterThanOrEqualToThreshold;
+    /// let definition = AlarmDefinition::builder(Statistic::Sum, at_least, 5000.0, 60).build();
+    /// let mut series = AlarmSeries::new(definition.map_err(|faults| format!("{faults:?}"))?);
+    /// series.add_tallies(&[Tally { time: 0, value: 1.0, count: 3000 }, Tally { time: 59, value: 1.0, count: 2000 }]);
+    /// assert_eq!(series.alarms(60)[0].matched, 5000);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn add_tallies(&mut self, tallies: &[Tally]) {
+        let mut touched = Vec::new();
+        for &tally in tallies {
+            if tally.value.is_finite() {
+                self.samples.add_tally(tally, |time| touched.push(time));
+            } else {
+                self.rejected = self.rejected.saturating_add(tally.count);
+            }
+        }
+        self.look_again(touched);
+    }
+
+    fn look_again(&mut self, mut touched: Vec<i64>) {
         touched.sort_unstable();
         touched.dedup();
         match &mut self.spans {

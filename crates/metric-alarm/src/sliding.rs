@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use crate::sample_set::SampleSet;
+use crate::sample_set::{Entry, SampleSet};
 use crate::window::Window;
-use crate::{Alarm, AlarmDefinition, AlarmStatus, Sample};
+use crate::{Alarm, AlarmDefinition, AlarmStatus};
 
 /// Which spans are breaching.
 #[derive(Debug, Clone, Default)]
@@ -142,13 +142,13 @@ fn spans<'a>(
             .peek()
             .filter(|sample| sample.time <= last_start)?
             .time;
-        let is_in_span = |sample: &Sample| sample.time.abs_diff(start) < period;
+        let is_in_span = |sample: &Entry| sample.time.abs_diff(start) < period;
         while let Some(sample) = entering.next_if(is_in_span) {
-            window.enter(sample.value);
+            window.enter(sample.value, sample.count);
         }
         let value = window.value()?;
         while let Some(sample) = leaving.next_if(|sample| sample.time == start) {
-            window.leave(sample.value);
+            window.leave(sample.value, sample.count);
         }
         Some((start, value))
     })

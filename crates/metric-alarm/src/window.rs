@@ -10,7 +10,7 @@ use crate::exact_sum::ExactSum;
 #[derive(Debug)]
 pub(crate) struct Window {
     statistic: Statistic,
-    count: usize,
+    count: u64,
     sum: ExactSum,
     /// The extreme value, then the extreme of those behind it, and so on.
     extremes: VecDeque<f64>,
@@ -26,23 +26,23 @@ impl Window {
         }
     }
 
-    /// Takes in the value behind all others.
-    pub(crate) fn enter(&mut self, value: f64) {
-        self.count += 1;
+    /// Takes in a value, so many times, behind all others.
+    pub(crate) fn enter(&mut self, value: f64, count: u64) {
+        self.count += count;
         match self.statistic {
             Statistic::SampleCount => {}
-            Statistic::Sum | Statistic::Average => self.sum.add(value),
+            Statistic::Sum | Statistic::Average => self.sum.add_times(value, count),
             Statistic::Maximum => self.push_extreme(value, Ordering::Less),
             Statistic::Minimum => self.push_extreme(value, Ordering::Greater),
         }
     }
 
-    /// Lets go of the value in front of all others.
-    pub(crate) fn leave(&mut self, value: f64) {
-        self.count -= 1;
+    /// Lets go of a value that entered so many times, in front of all others.
+    pub(crate) fn leave(&mut self, value: f64, count: u64) {
+        self.count -= count;
         match self.statistic {
             Statistic::SampleCount => {}
-            Statistic::Sum | Statistic::Average => self.sum.subtract(value),
+            Statistic::Sum | Statistic::Average => self.sum.add_times(-value, count),
             Statistic::Maximum | Statistic::Minimum => {
                 self.extremes
                     .pop_front_if(|first| first.total_cmp(&value).is_eq());
@@ -82,9 +82,9 @@ mod tests {
         let mut seen = Vec::new();
         for (index, &value) in values.iter().enumerate() {
             if index >= 2 {
-                window.leave(values[index - 2]);
+                window.leave(values[index - 2], 1);
             }
-            window.enter(value);
+            window.enter(value, 1);
             seen.push(window.value().unwrap());
         }
         seen
@@ -125,8 +125,8 @@ mod tests {
         for &statistic in Statistic::ALL {
             let mut window = Window::new(statistic);
             assert_eq!(window.value(), None);
-            window.enter(1.0);
-            window.leave(1.0);
+            window.enter(1.0, 1);
+            window.leave(1.0, 1);
             assert_eq!(window.value(), None);
         }
     }

@@ -10,8 +10,8 @@
 mod reference;
 
 use metric_alarm::{
-    AlarmDefinition, AlarmSeries, ComparisonOperator, Sample, Statistic, TreatMissingData, alarms,
-    state,
+    Alarm, AlarmDefinition, AlarmSeries, ComparisonOperator, Sample, Statistic, Tally,
+    TreatMissingData, alarms, state,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -204,6 +204,22 @@ proptest! {
         let mut series = AlarmSeries::new(scene.definition.clone());
         scene.shuffled.iter().for_each(|&sample| series.add(&[sample]));
         prop_assert_eq!(series.alarms(scene.now), alarms(&scene.definition, &scene.samples, scene.now));
+    }
+
+    #[test]
+    fn samples_told_by_their_number_give_the_same_alarms(scene in scenes(prop_oneof![sliding(), aligned()])) {
+        let mut series = AlarmSeries::new(scene.definition.clone());
+        for sample in reference::distinct(&scene.shuffled) {
+            series.add_tallies(&[Tally { time: sample.time, value: sample.value, count: 1 }]);
+        }
+        let without_samples = |alarms: Vec<Alarm>| -> Vec<Alarm> {
+            alarms.into_iter().map(|alarm| Alarm { samples: Vec::new(), ..alarm }).collect()
+        };
+        prop_assert_eq!(
+            without_samples(series.alarms(scene.now)),
+            without_samples(alarms(&scene.definition, &scene.samples, scene.now))
+        );
+        prop_assert_eq!(series.state(scene.now), state(&scene.definition, &scene.samples, scene.now));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use cloudtrail::{Actor, ActorKind, event_id, printable};
 use jiff::Timestamp;
 use raw_json::{Object, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::mask::mask_text;
 use crate::phrase::{Phrase, any_target};
@@ -13,17 +14,23 @@ use crate::words::rounded;
 ///
 /// Every text is one line without control characters, has secrets masked and a bounded length; only
 /// `location` is as long as the caller made it. Evidence is ordered by time first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// As JSON the members have the names they have here, and those that are `None`, `false` or empty are
+/// left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Evidence {
     /// Unix seconds.
     pub time: i64,
     /// The same as RFC 3339 text in UTC; `None` if the record itself has no readable time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_time: Option<String>,
     /// The event's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
     /// The event name; of Insights events that of the calls they are about.
     pub event_name: String,
     /// The event source, such as `ec2.amazonaws.com`; empty if the record has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub event_source: String,
     /// What kind of event this is.
     pub kind: EventKind,
@@ -34,34 +41,53 @@ pub struct Evidence {
     /// Who acted, with what is telling about them: [`Actor::describe`].
     pub actor_detail: String,
     /// Whether a program acted, as far as can be seen: [`Actor::is_machine`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub actor_is_machine: bool,
     /// Signed in or authenticated with MFA; `None` if the record does not say or it says nothing
     /// about this actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<bool>,
     /// The address, or the name of the service, the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ip: Option<String>,
     /// The user agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
     /// The account the event is counted for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub account: String,
     /// The region of the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// The error code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
     /// The error message, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// What it was done to: `trail management-events`, `user bob`, `instances i-1 and i-2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// The telling detail: `TCP 22 from 0.0.0.0/0`, `AdministratorAccess`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Where the record lies: path or `s3://bucket/key`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub location: String,
     /// Its position there, from 0.
     pub record_index: u64,
     /// `time` is that of the log file, because the record has none that can be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_from_key: bool,
     /// The event corrects one that CloudTrail delivered earlier (`addendum`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub correction: bool,
+    /// The ARN of the actor, to say exactly who it was: [`Actor::arn`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_arn: Option<String>,
+    /// `userIdentity.userName`, where that says who it was and no ARN does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
 }
 
 /// What the caller knows of a record: it has resolved time and account and found the record.
@@ -82,7 +108,8 @@ pub struct EvidenceContext<'a> {
 }
 
 /// Kinds of events, as far as they are told differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A call.
     Call,
@@ -95,7 +122,8 @@ pub enum EventKind {
 }
 
 /// Whether what was asked for was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Nothing says that it failed.
     Succeeded,
@@ -130,6 +158,11 @@ impl Evidence {
     /// ```
     pub fn of(record: Object<'_>, context: &EvidenceContext<'_>) -> Evidence {
         let mut actor = Actor::of(record);
+        let actor_arn = actor.arn.take().filter(|arn| !arn.is_empty());
+        let user_name = match actor_arn {
+            Some(_) => None,
+            None => user_name(record, &actor),
+        };
         // Joined to one another they have lost the shape of what they are.
         for name in [&mut actor.name, &mut actor.session_name] {
             *name = name.take().map(|name| mask_text(&name).into_owned());
@@ -168,6 +201,8 @@ impl Evidence {
             record_index: context.record_index,
             time_from_key: context.time_from_key,
             correction: is_correction(record),
+            actor_arn: actor_arn.map(|arn| shown(&arn, TEXT_CHARACTERS)),
+            user_name: user_name.map(|name| shown(&name, ID_CHARACTERS)),
         }
     }
 }
@@ -236,6 +271,12 @@ impl Told {
             error_code: id("errorCode"),
         }
     }
+}
+
+/// A name that CloudTrail hides says nothing about who it was.
+fn user_name(record: Object<'_>, actor: &Actor) -> Option<String> {
+    let name = record.path(&["userIdentity", "userName"]).and_then(text);
+    name.filter(|name| !name.is_empty() && !actor.name_is_hidden)
 }
 
 fn kind(record: Object<'_>, actor: &Actor) -> EventKind {
@@ -342,6 +383,8 @@ mod tests {
                 record_index: 7,
                 time_from_key: false,
                 correction: false,
+                actor_arn: None,
+                user_name: text("alice"),
             }
         );
     }
@@ -484,7 +527,115 @@ mod tests {
         assert!(evidence.target.unwrap().chars().count() < 120);
     }
 
+    #[test]
+    fn as_json_evidence_has_no_empty_members() {
+        let small = serde_json::to_value(evidence("{}")).unwrap();
+        let members: Vec<&str> = small
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            members,
+            [
+                "time",
+                "event_time",
+                "event_name",
+                "kind",
+                "outcome",
+                "actor",
+                "actor_detail",
+                "account",
+                "location",
+                "record_index"
+            ]
+        );
+        assert_eq!(
+            (&small["kind"], &small["outcome"]),
+            (&"call".into(), &"succeeded".into())
+        );
+    }
+
+    #[test]
+    fn who_it_was_is_kept_as_an_arn_or_else_as_a_user_name() {
+        let who = |identity: &str| {
+            let evidence = evidence(&format!(r#"{{"userIdentity":{identity}}}"#));
+            (evidence.actor_arn, evidence.user_name)
+        };
+        let arn = "arn:aws:iam::111122223333:user/alice";
+        assert_eq!(
+            who(&format!(
+                r#"{{"type":"IAMUser","userName":"alice","arn":"{arn}"}}"#
+            )),
+            (Some(arn.into()), None)
+        );
+        assert_eq!(
+            who(r#"{"type":"IAMUser","userName":"alice","arn":""}"#),
+            (None, Some("alice".into()))
+        );
+        assert_eq!(
+            who(r#"{"userName":"HIDDEN_DUE_TO_SECURITY_REASONS"}"#),
+            (None, None)
+        );
+    }
+
+    fn any_evidence() -> impl Strategy<Value = Evidence> {
+        let text = || prop::option::of(".{0,20}");
+        let kind = prop::sample::select(vec![
+            EventKind::Call,
+            EventKind::ServiceEvent,
+            EventKind::Insight,
+            EventKind::Aggregated,
+        ]);
+        let outcome =
+            prop::sample::select(vec![Outcome::Succeeded, Outcome::Denied, Outcome::Failed]);
+        let numbers = (
+            any::<i64>(),
+            any::<u64>(),
+            any::<Option<bool>>(),
+            any::<[bool; 3]>(),
+        );
+        let names = prop::collection::vec(".{0,20}", 6);
+        let texts = prop::collection::vec(text(), 11);
+        (kind, outcome, numbers, names, texts).prop_map(
+            |(kind, outcome, (time, record_index, mfa, flags), names, texts)| Evidence {
+                time,
+                event_time: texts[0].clone(),
+                event_id: texts[1].clone(),
+                event_name: names[0].clone(),
+                event_source: names[1].clone(),
+                kind,
+                outcome,
+                actor: names[2].clone(),
+                actor_detail: names[3].clone(),
+                actor_is_machine: flags[0],
+                mfa,
+                source_ip: texts[2].clone(),
+                user_agent: texts[3].clone(),
+                account: names[4].clone(),
+                region: texts[4].clone(),
+                error_code: texts[5].clone(),
+                error_message: texts[6].clone(),
+                target: texts[7].clone(),
+                detail: texts[8].clone(),
+                location: names[5].clone(),
+                record_index,
+                time_from_key: flags[1],
+                correction: flags[2],
+                actor_arn: texts[9].clone(),
+                user_name: texts[10].clone(),
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn evidence_comes_back_from_json_as_it_went_in(evidence in any_evidence()) {
+            let json = serde_json::to_string(&evidence).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Evidence>(&json).unwrap(), evidence);
+        }
+
         #[test]
         fn any_bytes_give_printable_evidence(bytes in prop::collection::vec(any::<u8>(), 0..200), name in "RunInstances|PutBucketPolicy|AuthorizeSecurityGroupIngress|CreatePolicy|X") {
             let mut text = format!(r#"{{"eventName":"{name}","requestParameters":{{"policyDocument":"{{}}","ipPermissions":"#).into_bytes();

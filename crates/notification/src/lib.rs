@@ -24,26 +24,42 @@
 //!
 //! [`Evidence`] is what is kept of one matching event (`evidence`), with what it was done to found in
 //! its request (`request`, `detail`) by a table of well-known calls (`phrase`); [`story`] and
-//! [`subject_line`] tell the evidence of an alarm (`story`, `deed`); [`mask_text`] and [`mask_json`] take
-//! secrets out (`mask`).
+//! [`subject_line`] tell the evidence of an alarm (`story`, `deed`); [`message()`] makes of a step of an
+//! [`Incident`] what is sent, as text (`body`), JSON (`machine`) and for chats (`chat`), and
+//! [`summary()`] one message of what was held back; [`mask_text`] and [`mask_json`] take secrets out
+//! (`mask`).
 //!
 //! The promise: every record has evidence and every set of evidence a story, the same in any order;
 //! nothing that comes from an event breaks the line, moves the terminal, or grows without bound; what
-//! failed is told as failed; known secrets are masked before anything is kept.
+//! failed is told as failed; known secrets are masked before anything is kept, and once more before
+//! anything is sent.
 //!
 //! Source: CloudTrail User Guide, "CloudTrail record contents"; the records of each service. Out of
 //! scope: sending anything.
 
+mod attributes;
+mod body;
+mod chat;
 mod counts;
 mod deed;
 mod detail;
 mod evidence;
+mod fit;
+mod machine;
 mod mask;
+mod message;
+mod page;
 mod phrase;
 mod request;
+mod shell;
+mod silence;
 mod story;
+mod summary;
+mod told;
 mod words;
 
 pub use evidence::{EventKind, Evidence, EvidenceContext, Outcome};
 pub use mask::{is_secret_name, mask_json, mask_text};
+pub use message::{FilterText, Incident, Message, message};
 pub use story::{StorySubject, story, subject_line};
+pub use summary::{HeldIncident, Summary, summary};

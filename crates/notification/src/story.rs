@@ -81,6 +81,16 @@ pub fn story(events: &[&Evidence], total: usize, subject: &StorySubject<'_>) -> 
 /// The subject of a message: `[HIGH] Console sign-in failures: 5 by alice in 111122223333`. One line of
 /// at most 99 ASCII characters; where it would be longer, the names in it are cut and the count stays.
 pub fn subject_line(events: &[&Evidence], total: usize, subject: &StorySubject<'_>) -> String {
+    subject_within(events, total, subject, SUBJECT_CHARACTERS)
+}
+
+/// [`subject_line`] of at most so many characters.
+pub(crate) fn subject_within(
+    events: &[&Evidence],
+    total: usize,
+    subject: &StorySubject<'_>,
+    most_characters: usize,
+) -> String {
     let severity = ascii(subject.severity).to_ascii_uppercase();
     let severity = match severity.trim() {
         "" => String::new(),
@@ -109,7 +119,7 @@ pub fn subject_line(events: &[&Evidence], total: usize, subject: &StorySubject<'
     };
     // The title is what the reader knows; a long name gives way first, but not below 24 characters.
     let fixed = severity.len() + format!(": {count}, some by ").len() + account.len();
-    let room = SUBJECT_CHARACTERS.saturating_sub(fixed);
+    let room = most_characters.saturating_sub(fixed);
     let for_actor = room.saturating_sub(title.len()).max(24);
     let actor = match actor.rsplit_once('/') {
         // Of a role's session the name of the session says more.
@@ -124,14 +134,14 @@ pub fn subject_line(events: &[&Evidence], total: usize, subject: &StorySubject<'
     let title = cut(&title, room.saturating_sub(actor.len()).max(10));
     cut(
         &format!("{severity}{title}: {count}{by}{account}"),
-        SUBJECT_CHARACTERS,
+        most_characters,
     )
 }
 
 /// SNS takes subjects of fewer than 100 characters.
-const SUBJECT_CHARACTERS: usize = 99;
+pub(crate) const SUBJECT_CHARACTERS: usize = 99;
 
-fn ascii(text: &str) -> String {
+pub(crate) fn ascii(text: &str) -> String {
     let printable = printable(text, PART_CHARACTERS);
     let ascii = |c: char| if c.is_ascii() { c } else { '?' };
     printable
@@ -143,7 +153,7 @@ fn ascii(text: &str) -> String {
 }
 
 /// ASCII text of at most so many characters.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.into();
     }

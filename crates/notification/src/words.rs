@@ -48,6 +48,38 @@ pub(crate) fn times(count: usize) -> String {
     }
 }
 
+/// `1 event`, `5 events`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {}", plural(noun)),
+    }
+}
+
+/// `90 seconds`, `42 minutes`, `5 hours`, `3 days`.
+pub(crate) fn duration(seconds: i64) -> String {
+    let (length, unit) = match seconds {
+        ..120 => (1, "second"),
+        120..7_200 => (60, "minute"),
+        7_200..172_800 => (3_600, "hour"),
+        _ => (86_400, "day"),
+    };
+    counted(u64::try_from(seconds / length).unwrap_or_default(), unit)
+}
+
+/// `2026-03-02 14:02:00 UTC`.
+pub(crate) fn instant(seconds: i64) -> String {
+    match utc(seconds) {
+        Some(time) => format!("{} {} UTC", time.date(), time.time()),
+        None => "unknown time".into(),
+    }
+}
+
+/// `2026-03-02T14:02:00Z`.
+pub(crate) fn rfc3339(seconds: i64) -> Option<String> {
+    Some(Timestamp::from_second(seconds).ok()?.to_string())
+}
+
 /// A number as people write it: one decimal, more only where it would vanish.
 pub(crate) fn rounded(number: &str) -> Option<String> {
     let number: f64 = number.parse().ok()?;
@@ -169,6 +201,32 @@ mod tests {
             assert_eq!(rounded(number).as_deref(), Some(text));
         }
         assert_eq!(rounded("x"), None);
+    }
+
+    #[test]
+    fn durations_are_in_the_unit_that_tells_most() {
+        for (seconds, text) in [
+            (-5, "0 seconds"),
+            (1, "1 second"),
+            (119, "119 seconds"),
+            (2_520, "42 minutes"),
+            (7_199, "119 minutes"),
+            (7_200, "2 hours"),
+            (200_000, "2 days"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn instants_are_said_to_the_second() {
+        assert_eq!(instant(1_772_460_120), "2026-03-02 14:02:00 UTC");
+        assert_eq!(instant(i64::MAX), "unknown time");
+        assert_eq!(
+            rfc3339(1_772_460_120).as_deref(),
+            Some("2026-03-02T14:02:00Z")
+        );
+        assert_eq!(rfc3339(i64::MAX), None);
     }
 
     #[test]

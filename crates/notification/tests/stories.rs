@@ -710,6 +710,8 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
                     record_index: 0,
                     time_from_key: flags[1],
                     correction: flags[0],
+                    actor_arn: None,
+                    user_name: None,
                 }
             },
         )

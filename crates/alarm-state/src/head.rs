@@ -1,0 +1,249 @@
+//! The head of a group: its filter, and its incidents.
+
+use metric_alarm::{Alarm, AlarmDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::{Filter, GroupId, HORIZON_SECONDS, Incident, StoredError, hash};
+
+const SCHEMA: u32 = 1;
+
+/// Incidents a group remembers; with the shortest alarms there could be more in 14 days than fit into
+/// an item. The oldest that are told go first.
+const MOST_INCIDENTS: usize = 500;
+
+/// What is known of a group besides its samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    schema: u32,
+    /// The filter, as the last message told of it.
+    pub filter: Filter,
+    /// The group.
+    pub group_id: GroupId,
+    /// The values of the filter's `group_by`, masked, for people.
+    pub group: Vec<Option<String>>,
+    /// By their start.
+    pub incidents: Vec<Incident>,
+    /// The newest event of all, in Unix seconds.
+    pub newest_event_time: i64,
+}
+
+/// What [`Head::reconcile`] found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Incidents that were not known.
+    pub new: usize,
+}
+
+impl Head {
+    /// The head of a group that nothing is known of.
+    pub fn new(filter: Filter, group_id: GroupId, group: Vec<Option<String>>) -> Self {
+        Head {
+            schema: SCHEMA,
+            filter,
+            group_id,
+            group,
+            incidents: Vec::new(),
+            newest_event_time: i64::MIN,
+        }
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    /// The text is something else.
+    pub fn parse(text: &str) -> Result<Self, StoredError> {
+        serde_json::from_str(text).map_err(|source| StoredError::new("head of a group", source))
+    }
+
+    /// The form in which it is stored.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Makes the incidents agree with alarms: each alarm is one incident, a new one or the one (or
+    /// those) it overlaps. Incidents without an alarm stay as they are.
+    pub fn reconcile<'a>(&mut self, alarms: impl IntoIterator<Item = &'a Alarm>) -> Reconciled {
+        let mut reconciled = Reconciled::default();
+        for alarm in alarms {
+            let (mut overlapping, others): (Vec<Incident>, Vec<Incident>) =
+                std::mem::take(&mut self.incidents)
+                    .into_iter()
+                    .partition(|incident| incident.start < alarm.end && alarm.start < incident.end);
+            self.incidents = others;
+            // The one that was told first keeps its name; then the one that starts first.
+            overlapping.sort_by_key(|incident| (incident.steps == 0, incident.told_at, incident.start));
+            let mut overlapping = overlapping.into_iter();
+            let mut incident = overlapping.next().unwrap_or_else(|| {
+                reconciled.new += 1;
+                Incident::new(self.incident_id(alarm), alarm)
+            });
+            overlapping.for_each(|other| incident.absorb(other));
+            incident.take(alarm);
+            self.incidents.push(incident);
+        }
+        self.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
+        reconciled
+    }
+
+    /// Forgets incidents that no event can reach any more, and says how many told ones there were too
+    /// many of.
+    pub fn forget(&mut self, now: i64) -> usize {
+        let horizon = now.saturating_sub(HORIZON_SECONDS);
+        self.incidents.retain(|incident| {
+            incident.steps == 0
+                || incident.telling.is_some()
+                || incident.end >= horizon
+                || incident.told_at >= now.saturating_sub(2 * 86_400)
+        });
+        let mut surplus = self.incidents.len().saturating_sub(MOST_INCIDENTS);
+        let before = self.incidents.len();
+        self.incidents.retain(|incident| {
+            let goes = surplus > 0 && incident.steps > 0 && incident.telling.is_none();
+            surplus -= usize::from(goes);
+            !goes
+        });
+        before - self.incidents.len()
+    }
+
+    /// When something is to be done at the latest, in Unix seconds.
+    ///
+    /// `told` says whether the filter's incidents are told at all.
+    pub fn due_at(&self, definition: &AlarmDefinition, now: i64, watermark: i64, told: bool) -> Option<i64> {
+        let evaluation = next_evaluation(definition, self.newest_event_time, watermark)
+            .map(|at| at.saturating_add(now.saturating_sub(watermark)));
+        let incidents = self.incidents.iter().filter(|_| told);
+        let incidents = incidents.filter_map(|incident| incident.due_at(now));
+        incidents.chain(evaluation).min()
+    }
+
+    /// Until when it is kept, in Unix seconds.
+    pub fn expires_at(&self, now: i64) -> i64 {
+        now.saturating_add(HORIZON_SECONDS + 2 * 86_400)
+    }
+
+    /// Stable, should the writer die before the head is stored: the same events give it again.
+    fn incident_id(&self, alarm: &Alarm) -> String {
+        let mut id = hash(&[
+            &self.group_id.0,
+            &self.filter.definition_hash(),
+            &alarm.start.to_string(),
+        ]);
+        id.truncate(16);
+        id
+    }
+}
+
+/// The next time at which the watermark decides a period, for aligned periods whose state may change
+/// without a new event; `None` once it cannot.
+fn next_evaluation(definition: &AlarmDefinition, newest: i64, watermark: i64) -> Option<i64> {
+    if definition.slides() || newest == i64::MIN {
+        return None;
+    }
+    let period = definition.period_seconds();
+    // After the last event as many periods as an evaluation can reach back, and some to spare.
+    let reach = period.saturating_mul(i64::from(definition.evaluation_periods()) + 3);
+    let settled = newest.saturating_add(reach).saturating_add(period);
+    let next = watermark
+        .saturating_sub(watermark.rem_euclid(period))
+        .saturating_add(period);
+    (next <= settled).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::tests::filter;
+    use crate::incident::tests::alarm;
+
+    fn head() -> Head {
+        Head::new(filter(1.0), GroupId::of("Failures", &[]), vec![])
+    }
+
+    #[test]
+    fn a_head_comes_back_as_it_was() {
+        let mut head = head();
+        head.reconcile(&[alarm(0, 60, 3)]);
+        assert_eq!(Head::parse(&head.to_json()).unwrap(), head);
+        assert!(Head::parse("{}").is_err());
+    }
+
+    #[test]
+    fn an_alarm_that_grows_stays_the_same_incident() {
+        let mut head = head();
+        assert_eq!(head.reconcile(&[alarm(100, 160, 3)]).new, 1);
+        let id = head.incidents[0].id.clone();
+        assert_eq!(head.reconcile(&[alarm(40, 300, 6)]).new, 0);
+        assert_eq!(head.incidents.len(), 1);
+        assert_eq!((&head.incidents[0].id, head.incidents[0].matched), (&id, 6));
+    }
+
+    #[test]
+    fn an_alarm_that_joins_two_takes_the_name_of_the_one_told_first() {
+        let mut head = head();
+        head.reconcile(&[alarm(0, 60, 3), alarm(1_000, 1_060, 2)]);
+        let id = head.incidents[1].id.clone();
+        head.incidents[1].told(5_000);
+        head.reconcile(&[alarm(0, 1_060, 6)]);
+        assert_eq!(head.incidents.len(), 1);
+        assert_eq!(head.incidents[0].id, id);
+        assert_eq!(head.incidents[0].told_matched, 2);
+    }
+
+    #[test]
+    fn the_same_events_give_the_same_incident_again() {
+        let (mut one, mut other) = (head(), head());
+        one.reconcile(&[alarm(0, 60, 3)]);
+        other.reconcile(&[alarm(0, 60, 3)]);
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn old_incidents_are_forgotten_once_they_are_told() {
+        let mut head = head();
+        head.reconcile(&[alarm(0, 60, 3), alarm(5_000, 5_060, 1)]);
+        head.incidents[0].told(100);
+        head.forget(HORIZON_SECONDS * 2);
+        assert_eq!(head.incidents.len(), 1, "the other one is still to be told");
+    }
+
+    #[test]
+    fn a_group_has_a_bounded_number_of_incidents() {
+        let mut head = head();
+        let alarms: Vec<Alarm> = (0..600).map(|n| alarm(n * 1_000, n * 1_000, 1)).collect();
+        head.reconcile(&alarms);
+        assert_eq!(head.forget(0), 0, "none is told yet");
+        head.incidents.iter_mut().for_each(|incident| {
+            incident.told(0);
+        });
+        assert_eq!(head.forget(0), 100);
+        assert!(head.to_json().len() < 390_000);
+    }
+
+    #[test]
+    fn a_group_is_due_when_a_follow_up_is() {
+        let mut head = head();
+        let definition = head.filter.definition().unwrap();
+        assert_eq!(head.due_at(&definition, 0, 0, true), None);
+        head.reconcile(&[alarm(0, 60, 3)]);
+        head.incidents[0].told(100);
+        assert_eq!(head.due_at(&definition, 100, 0, true), None);
+        head.reconcile(&[alarm(0, 90, 4)]);
+        assert_eq!(head.due_at(&definition, 100, 0, true), Some(3_700));
+        assert_eq!(head.due_at(&definition, 100, 0, false), None);
+    }
+
+    #[test]
+    fn aligned_periods_are_evaluated_until_nothing_can_change() {
+        use metric_alarm::{ComparisonOperator, Statistic};
+        let less = ComparisonOperator::LessThanThreshold;
+        let definition = AlarmDefinition::builder(Statistic::Average, less, 1.0, 60)
+            .evaluation_periods(2)
+            .build()
+            .unwrap();
+        assert_eq!(next_evaluation(&definition, 100, 0), Some(60));
+        assert_eq!(next_evaluation(&definition, 100, 60), Some(120));
+        assert_eq!(next_evaluation(&definition, 100, 400), Some(420));
+        assert_eq!(next_evaluation(&definition, 100, 480), None);
+        assert_eq!(next_evaluation(&definition, i64::MIN, 0), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! What all clients have in common, and each client when it is asked for.
+
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+
+use crate::{EvidenceLog, FifoQueue, S3Objects, TableItems, Timeouts, Topics};
+
+/// Makes the clients.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    config: SdkConfig,
+    timeouts: Timeouts,
+}
+
+/// Why the clients cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Without a Region there is no endpoint to send a request to.
+    #[error("no AWS Region is set, expected AWS_REGION")]
+    NoRegion,
+}
+
+impl Clients {
+    /// Reads the SDK's settings from the environment. No request is made: credentials are looked for
+    /// with the first one.
+    ///
+    /// # Errors
+    /// `NoRegion` if neither `AWS_REGION` nor `AWS_DEFAULT_REGION` is set.
+    pub async fn load(timeouts: Timeouts) -> Result<Clients, LoadError> {
+        let region = EnvironmentVariableRegionProvider::new();
+        Clients::new(loader(timeouts).region(region).load().await, timeouts)
+    }
+
+    pub(crate) fn new(config: SdkConfig, timeouts: Timeouts) -> Result<Clients, LoadError> {
+        match config.region() {
+            Some(_) => Ok(Clients { config, timeouts }),
+            None => Err(LoadError::NoRegion),
+        }
+    }
+
+    /// Reads objects of any bucket.
+    pub fn objects(&self) -> S3Objects {
+        S3Objects::new(&self.config, self.timeouts)
+    }
+
+    /// Keeps items in a table, by its name or ARN.
+    pub fn items(&self, table: impl Into<String>) -> TableItems {
+        TableItems::new(&self.config, table.into())
+    }
+
+    /// Sends messages to a FIFO queue, by its URL.
+    pub fn queue(&self, url: impl Into<String>) -> FifoQueue {
+        FifoQueue::new(&self.config, url.into())
+    }
+
+    /// Writes to a log group, by its name, in a log stream of its own. The stream is named as Lambda
+    /// names those of a function, after the function's version.
+    pub fn evidence_log(&self, log_group: impl Into<String>) -> EvidenceLog {
+        let function_version = std::env::var("AWS_LAMBDA_FUNCTION_VERSION").ok();
+        EvidenceLog::new(
+            &self.config,
+            self.timeouts,
+            log_group.into(),
+            function_version.as_deref(),
+        )
+    }
+
+    /// Publishes to topics.
+    pub fn topics(&self) -> Topics {
+        Topics::new(&self.config, self.timeouts)
+    }
+}
+
+pub(crate) fn loader(timeouts: Timeouts) -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(timeouts.retry_config())
+        .timeout_config(timeouts.timeout_config())
+        .stalled_stream_protection(timeouts.stalled_stream_protection())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct NoRegion;
+
+    impl aws_config::meta::region::ProvideRegion for NoRegion {
+        fn region(&self) -> aws_config::meta::region::future::ProvideRegion<'_> {
+            aws_config::meta::region::future::ProvideRegion::ready(None)
+        }
+    }
+
+    impl std::fmt::Debug for NoRegion {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("NoRegion")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_region_is_said_by_the_name_of_its_variable() {
+        let timeouts = Timeouts::patient();
+        let config = loader(timeouts).region(NoRegion).load().await;
+        let error = Clients::new(config, timeouts).unwrap_err();
+        assert_eq!(error, LoadError::NoRegion);
+        assert_eq!(
+            error.to_string(),
+            "no AWS Region is set, expected AWS_REGION"
+        );
+    }
+}

@@ -1,0 +1,28 @@
+//! What the functions need of the world around them: traits, and the plain types they speak in.
+//!
+//! Each trait is one capability: [`ReadObject`], [`Items`] (the table), [`SendMessages`] (a queue),
+//! [`PutLogEvents`] (the evidence log), [`Publish`] (topics), [`Clock`]. `aws-clients` implements them
+//! on AWS, `testkit` in memory. A request fails with a [`RequestError`], which says what the caller
+//! must know: is it worth another try, and could it have been carried out all the same?
+//!
+//! Out of scope: any logic, any name of AWS's SDK, any runtime.
+#![allow(
+    async_fn_in_trait,
+    reason = "the functions run on one thread; their futures need not be Send"
+)]
+
+mod clock;
+mod error;
+mod evidence_log;
+mod items;
+mod object;
+mod queue;
+mod topic;
+
+pub use clock::Clock;
+pub use error::{ErrorKind, RequestError};
+pub use evidence_log::{LogEvent, PutLogEvents, RejectedLogEvents};
+pub use items::{Body, Item, ItemKey, Items, Put};
+pub use object::{ObjectLocation, ReadObject, StoredObject};
+pub use queue::{QueueMessage, SendMessages};
+pub use topic::{Attribute, Publication, Publish};

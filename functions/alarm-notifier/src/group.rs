@@ -1,0 +1,397 @@
+//! What is stored of one group, and the alarms in it.
+
+use std::collections::BTreeMap;
+
+use alarm_state::{
+    BUCKET_SECONDS, Bucket, EvidenceBucket, GroupId, GroupKeys, HORIZON_SECONDS, Head, Matches,
+    Sample, bucket_start,
+};
+use metric_alarm::{Alarm, AlarmDefinition, AlarmSeries};
+use notification::Evidence;
+use ports::{Body, Item, ItemKey, Items, Put};
+
+use crate::stopped::Stopped;
+
+/// What is written late is kept so long at least, for copies of it that come soon after.
+const SHORTEST_SECONDS: i64 = 2 * 86_400;
+
+/// Buckets that are read for the events that a message shows.
+const MOST_EVIDENCE_BUCKETS: usize = 8;
+
+/// More than there can be.
+const ALL: usize = usize::MAX;
+
+/// A group under one definition, and its head as it is in the table.
+pub(crate) struct Group<'t, T> {
+    table: &'t T,
+    pub(crate) keys: GroupKeys,
+    /// `None`: nothing is known of the group.
+    pub(crate) head: Option<Head>,
+    version: Option<u64>,
+}
+
+/// Buckets that were read, all there are from `first` to `last`.
+struct Loaded {
+    first: i64,
+    last: i64,
+    buckets: BTreeMap<i64, StoredBucket>,
+}
+
+struct StoredBucket {
+    bucket: Bucket,
+    version: Option<u64>,
+}
+
+/// What a batch of samples came to.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Merged {
+    pub(crate) new: u64,
+    pub(crate) over_limit: u64,
+}
+
+impl<'t, T: Items> Group<'t, T> {
+    /// Reads the head of a group.
+    pub(crate) async fn load(table: &'t T, keys: GroupKeys, now: i64) -> Result<Self, Stopped> {
+        let key = ItemKey {
+            partition: keys.partition().to_owned(),
+            sort: keys.head().to_owned(),
+        };
+        let item = table.get(&key).await?;
+        let live = item.as_ref().filter(|item| item.expires_at > now);
+        let head = live.map(|item| Head::parse(text(item))).transpose()?;
+        Ok(Group {
+            table,
+            keys,
+            head,
+            version: item.map(|item| item.version),
+        })
+    }
+
+    /// Writes the head; nobody else may have written it meanwhile.
+    pub(crate) async fn save(&mut self, due_at: Option<i64>, now: i64) -> Result<(), Stopped> {
+        let Some(head) = &self.head else {
+            return Ok(());
+        };
+        let item = Item {
+            key: self.key(self.keys.head().to_owned()),
+            version: self.version.map_or(1, |version| version + 1),
+            body: Body::Text(head.to_json()),
+            due_at,
+            expires_at: head.expires_at(now),
+        };
+        self.put(&item, self.version).await?;
+        self.version = Some(item.version);
+        Ok(())
+    }
+
+    /// Adds the samples and the evidence of a message to what is stored.
+    ///
+    /// Returns what it came to and the alarms that hold one of the message's events.
+    pub(crate) async fn merge(
+        &self,
+        matches: &Matches,
+        definition: &AlarmDefinition,
+        now: i64,
+        watermark: i64,
+    ) -> Result<(Merged, Vec<Alarm>), Stopped> {
+        let samples = matches.samples()?;
+        let times = || samples.iter().map(|sample| sample.time);
+        let (Some(first), Some(last)) = (times().min(), times().max()) else {
+            return Ok((Merged::default(), Vec::new()));
+        };
+        self.merge_evidence(&matches.evidence, now).await?;
+        let reach = reach(definition);
+        let mut loaded = match definition.slides() {
+            true => self.load_buckets(first.saturating_sub(reach), last.saturating_add(reach), now),
+            // What happened long ago may still decide the state of aligned periods.
+            false => self.load_buckets(i64::MIN, i64::MAX, now),
+        }
+        .await?;
+        let merged = self.merge_samples(&mut loaded, &samples, now).await?;
+        let is_touched = |alarm: &Alarm| times().any(|time| alarm.start <= time && time < alarm.end);
+        let alarms = self
+            .alarms_around(loaded, definition, now, watermark, is_touched)
+            .await?;
+        Ok((merged, alarms))
+    }
+
+    /// All alarms of the group.
+    pub(crate) async fn alarms(
+        &self,
+        definition: &AlarmDefinition,
+        now: i64,
+        watermark: i64,
+    ) -> Result<Vec<Alarm>, Stopped> {
+        let loaded = self.load_buckets(i64::MIN, i64::MAX, now).await?;
+        Ok(loaded.alarms(definition, watermark))
+    }
+
+    async fn merge_evidence(&self, evidence: &[Evidence], now: i64) -> Result<(), Stopped> {
+        let mut by_bucket: BTreeMap<i64, Vec<&Evidence>> = BTreeMap::new();
+        for event in evidence {
+            by_bucket.entry(bucket_start(event.time)).or_default().push(event);
+        }
+        for (start, events) in by_bucket {
+            let key = self.key(self.keys.evidence(start));
+            let item = self.table.get(&key).await?;
+            let live = item.as_ref().filter(|item| item.expires_at > now);
+            let known = live.map(|item| EvidenceBucket::parse(text(item))).transpose()?;
+            let mut bucket = known.unwrap_or_default();
+            if bucket.merge(events.into_iter()) {
+                let expected = item.as_ref().map(|item| item.version);
+                let body = Body::Text(bucket.to_json());
+                self.put_part(key, body, expected, start, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn merge_samples(
+        &self,
+        loaded: &mut Loaded,
+        samples: &[Sample],
+        now: i64,
+    ) -> Result<Merged, Stopped> {
+        let mut by_bucket: BTreeMap<i64, Vec<Sample>> = BTreeMap::new();
+        for &sample in samples {
+            by_bucket.entry(bucket_start(sample.time)).or_default().push(sample);
+        }
+        let mut merged = Merged::default();
+        for (start, samples) in by_bucket {
+            let stored = loaded.buckets.entry(start).or_insert_with(|| StoredBucket {
+                bucket: Bucket::new(start),
+                version: None,
+            });
+            // Minutes in items of their own are read only where there is more to add.
+            let mut versions: BTreeMap<u8, u64> = BTreeMap::new();
+            for minute in stored.bucket.parts_of(&samples) {
+                let item = self.table.get(&self.key(self.keys.part(start, minute))).await?;
+                stored.bucket.load_part(minute, item.as_ref().map(bytes))?;
+                versions.extend(item.map(|item| (minute, item.version)));
+            }
+            merged.new += stored.bucket.merge(&samples) as u64;
+            merged.over_limit += stored.bucket.over_limit();
+            if !stored.bucket.is_changed() {
+                continue;
+            }
+            let encoded = stored.bucket.encode();
+            for (minute, part) in encoded.parts {
+                let key = self.key(self.keys.part(start, minute));
+                let expected = match versions.get(&minute) {
+                    Some(&version) => Some(version),
+                    // A writer that died may have split the bucket before.
+                    None => self.table.get(&key).await?.map(|item| item.version),
+                };
+                self.put_part(key, Body::Bytes(part), expected, start, now).await?;
+            }
+            let key = self.key(self.keys.bucket(start));
+            let body = Body::Bytes(encoded.bucket);
+            self.put_part(key, body, stored.version, start, now).await?;
+            stored.version = Some(stored.version.map_or(1, |version| version + 1));
+        }
+        Ok(merged)
+    }
+
+    /// The alarms that are `wanted`, from as many buckets as they reach over.
+    async fn alarms_around(
+        &self,
+        mut loaded: Loaded,
+        definition: &AlarmDefinition,
+        now: i64,
+        watermark: i64,
+        wanted: impl Fn(&Alarm) -> bool,
+    ) -> Result<Vec<Alarm>, Stopped> {
+        if !definition.slides() {
+            return Ok(loaded.alarms(definition, watermark));
+        }
+        let reach = reach(definition);
+        let mut more = reach.max(6 * BUCKET_SECONDS);
+        loop {
+            let mut alarms = loaded.alarms(definition, watermark);
+            alarms.retain(&wanted);
+            // An alarm that comes near the edge of what was read may go on beyond it.
+            let low = alarms.iter().any(|alarm| alarm.start < loaded.first.saturating_add(reach));
+            let high = alarms.iter().any(|alarm| alarm.end > loaded.last.saturating_sub(reach));
+            let mut grew = false;
+            if low && loaded.first > now.saturating_sub(2 * HORIZON_SECONDS) {
+                let first = loaded.first.saturating_sub(more);
+                let older = self.load_buckets(first, loaded.first - 1, now).await?;
+                loaded.first = older.first;
+                loaded.buckets.extend(older.buckets);
+                grew = true;
+            }
+            if high && loaded.last < now.saturating_add(HORIZON_SECONDS) {
+                let last = loaded.last.saturating_add(more);
+                let newer = self.load_buckets(loaded.last.saturating_add(1), last, now).await?;
+                loaded.last = newer.last;
+                loaded.buckets.extend(newer.buckets);
+                grew = true;
+            }
+            if !grew {
+                return Ok(alarms);
+            }
+            more = more.saturating_mul(4);
+        }
+    }
+
+    /// All buckets with a second from `first` to `last`.
+    async fn load_buckets(&self, first: i64, last: i64, now: i64) -> Result<Loaded, Stopped> {
+        let (first, last) = (bucket_start(first), bucket_start(last));
+        let (from, to) = (self.keys.bucket(first), self.keys.bucket(last));
+        let partition = self.keys.partition();
+        let items = self.table.range(partition, &from, &to, false, ALL).await?;
+        let mut buckets = BTreeMap::new();
+        for item in items {
+            let Some(start) = GroupKeys::bucket_start(&item.key.sort) else {
+                continue;
+            };
+            let bucket = match item.expires_at > now {
+                true => Bucket::decode(start, bytes(&item))?,
+                false => Bucket::new(start),
+            };
+            let version = Some(item.version);
+            buckets.insert(start, StoredBucket { bucket, version });
+        }
+        Ok(Loaded {
+            first,
+            last: last.saturating_add(BUCKET_SECONDS - 1),
+            buckets,
+        })
+    }
+
+    /// Events from `first` to `last` (Unix seconds), by time: the first ones, or the newest.
+    pub(crate) async fn evidence(
+        &self,
+        first: i64,
+        last: i64,
+        newest: bool,
+        now: i64,
+    ) -> Result<Vec<Evidence>, Stopped> {
+        let from = self.keys.evidence(bucket_start(first));
+        let to = self.keys.evidence(bucket_start(last));
+        let partition = self.keys.partition();
+        let most = MOST_EVIDENCE_BUCKETS;
+        let items = self.table.range(partition, &from, &to, newest, most).await?;
+        let mut events = Vec::new();
+        for item in items.iter().filter(|item| item.expires_at > now) {
+            let bucket = EvidenceBucket::parse(text(item))?;
+            let within = |event: &&Evidence| (first..=last).contains(&event.time);
+            events.extend(bucket.events().iter().filter(within).cloned());
+        }
+        events.sort();
+        let surplus = events.len().saturating_sub(alarm_state::MOST_EVIDENCE);
+        match newest {
+            true => drop(events.drain(..surplus)),
+            false => events.truncate(alarm_state::MOST_EVIDENCE),
+        }
+        Ok(events)
+    }
+
+    fn key(&self, sort: String) -> ItemKey {
+        ItemKey {
+            partition: self.keys.partition().to_owned(),
+            sort,
+        }
+    }
+
+    async fn put_part(
+        &self,
+        key: ItemKey,
+        body: Body,
+        expected: Option<u64>,
+        start: i64,
+        now: i64,
+    ) -> Result<(), Stopped> {
+        let by_event_time = start.saturating_add(BUCKET_SECONDS + HORIZON_SECONDS);
+        let soonest = now.saturating_add(SHORTEST_SECONDS);
+        let item = Item {
+            key,
+            version: expected.map_or(1, |version| version + 1),
+            body,
+            due_at: None,
+            // Times of events are input: one in the far future must not be kept for ever.
+            expires_at: by_event_time.clamp(soonest, soonest.saturating_add(HORIZON_SECONDS)),
+        };
+        self.put(&item, expected).await
+    }
+
+    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<(), Stopped> {
+        match self.table.put(item, expected).await? {
+            Put::Written => Ok(()),
+            Put::Conflict(_) => Err(Stopped::conflict()),
+        }
+    }
+}
+
+impl Loaded {
+    fn alarms(&self, definition: &AlarmDefinition, watermark: i64) -> Vec<Alarm> {
+        let mut series = AlarmSeries::new(definition.clone());
+        let tallies: Vec<_> = self
+            .buckets
+            .values()
+            .flat_map(|stored| stored.bucket.tallies())
+            .collect();
+        series.add_tallies(&tallies);
+        series.alarms(watermark)
+    }
+}
+
+/// How far around a second an event there can matter to an alarm there.
+fn reach(definition: &AlarmDefinition) -> i64 {
+    2 * definition.period_seconds() + BUCKET_SECONDS
+}
+
+fn text(item: &Item) -> &str {
+    match &item.body {
+        Body::Text(text) => text,
+        Body::Bytes(_) => "",
+    }
+}
+
+fn bytes(item: &Item) -> &[u8] {
+    match &item.body {
+        Body::Bytes(bytes) => bytes,
+        Body::Text(_) => &[],
+    }
+}
+
+/// The alarms of a group as they follow from all samples that are stored of it, judged at
+/// `watermark` (Unix seconds): what the incidents must agree with.
+///
+/// # Errors
+/// Why the table cannot be read, in a sentence.
+pub async fn alarms_of_group<T: Items>(
+    table: &T,
+    partition: &str,
+    now: i64,
+    watermark: i64,
+) -> Result<Vec<Alarm>, String> {
+    let Some((keys, _)) = GroupKeys::of_partition(partition) else {
+        return Err(format!("`{partition}` is no partition of a group"));
+    };
+    let alarms = async {
+        let group = Group::load(table, keys, now).await?;
+        let Some(head) = &group.head else {
+            return Ok(Vec::new());
+        };
+        let definition = head.filter.definition()?;
+        group.alarms(&definition, now, watermark).await
+    };
+    alarms.await.map_err(|stopped: Stopped| stopped.error)
+}
+
+/// The group of a message.
+pub(crate) fn keys_of(matches: &Matches) -> GroupKeys {
+    GroupKeys::new(&matches.group_id, &matches.filter.definition_hash())
+}
+
+/// The head of a group with the newest that is known of its filter.
+pub(crate) fn head_of<'h>(head: &'h mut Option<Head>, matches: &Matches) -> &'h mut Head {
+    let group_id: GroupId = matches.group_id.clone();
+    let head = head.get_or_insert_with(|| {
+        Head::new(matches.filter.clone(), group_id, matches.group.clone())
+    });
+    head.filter.clone_from(&matches.filter);
+    head.group.clone_from(&matches.group);
+    head
+}

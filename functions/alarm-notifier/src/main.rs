@@ -1,0 +1,34 @@
+//! The `alarm-notifier` function: wiring.
+
+use std::io::Write;
+
+use alarm_notifier::{Notifier, Ports, Settings};
+use aws_clients::{Clients, SystemClock, Timeouts};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let clients = Clients::load(Timeouts::brisk()).await?;
+    let ports = Ports {
+        items: clients.items(&settings.table),
+        queue: clients.queue(&settings.match_queue_url),
+        dead_letters: clients.queue(&settings.dead_letter_queue_url),
+        topics: clients.topics(),
+        clock: SystemClock,
+    };
+    let notifier = &Notifier::new(settings, ports);
+
+    run(service_fn(|event: LambdaEvent<serde_json::Value>| async move {
+        let deadline_millis = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let mut write_line = |line: &str| {
+            // Metrics leave as lines of the function's log; a log that is gone takes them along.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        };
+        let answer = notifier.handle(event.payload, deadline_millis, &mut write_line);
+        // In a box: the future is deeper than the compiler likes.
+        Box::pin(answer).await.map_err(Error::from)
+    }))
+    .await
+}

@@ -1,0 +1,421 @@
+//! Telling: which steps leave now, which are held for the summary of the hour, and what they say.
+
+use alarm_state::{
+    Action, GroupKeys, HORIZON_SECONDS, Head, HeldStep, HourQuota, Incident, MOST_MESSAGES_AN_HOUR, Slot,
+    SummaryState, hour_of, quota_key,
+};
+use notification::{Evidence, FilterText, HeldIncident, Message, StorySubject};
+use ports::{Attribute, Body, Clock, Item, ItemKey, Items, Publication, Publish, Put, RequestError};
+
+use crate::counted::Counted;
+use crate::group::Group;
+use crate::settings::Settings;
+use crate::stopped::{Stopped, with_sources};
+
+/// Nothing is published with less time left: the answer might not be heard.
+const LAST_START_MILLIS: i64 = 1_000;
+
+/// How often a write of the quota that met another one is tried again.
+const QUOTA_ATTEMPTS: usize = 8;
+
+/// What telling needs.
+pub(crate) struct Teller<'t, T, P, C> {
+    pub(crate) settings: &'t Settings,
+    pub(crate) table: &'t T,
+    pub(crate) topics: &'t P,
+    pub(crate) clock: &'t C,
+    pub(crate) counted: &'t Counted,
+    pub(crate) deadline_millis: i64,
+}
+
+/// Whether a step may leave in this hour.
+enum Place {
+    Taken,
+    /// It is to be held for the summary of the hour that starts then.
+    Full(i64),
+}
+
+impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
+    /// Tells of a group what is to be told now, and stores its head.
+    pub(crate) async fn tell(&self, group: &mut Group<'_, T>) -> Result<(), Stopped> {
+        let is_told = match &group.head {
+            None => return Ok(()),
+            Some(head) => self.settings.tells(&head.filter.severity),
+        };
+        while let Some(index) = group.head.as_ref().and_then(|head| self.next(head, is_told)) {
+            self.step(group, index, is_told).await?;
+        }
+        let now = self.clock.now();
+        if let Some(head) = &mut group.head {
+            let forgotten = head.forget(now) as u64;
+            self.counted.count("IncidentsForgotten", forgotten);
+        }
+        self.save(group, is_told).await
+    }
+
+    /// The first incident with something to be told.
+    fn next(&self, head: &Head, is_told: bool) -> Option<usize> {
+        let now = self.clock.now();
+        let mut incidents = head.incidents.iter();
+        let tell = |incident: &Incident| matches!(incident.action(now), Action::Tell { .. });
+        is_told.then(|| incidents.position(tell)).flatten()
+    }
+
+    /// Tells the next step of an incident, or holds it.
+    async fn step(
+        &self,
+        group: &mut Group<'_, T>,
+        index: usize,
+        is_told: bool,
+    ) -> Result<(), Stopped> {
+        let now = self.clock.now();
+        let Some((head, incident)) = incident_at(group, index) else {
+            return Ok(());
+        };
+        let Action::Tell { step, may_be_repeat } = incident.action(now) else {
+            return Ok(());
+        };
+        let (first, last) = (incident.start, incident.last_event_time.unwrap_or(incident.end));
+        let place = match incident.telling {
+            // It took its place before it began.
+            Some(_) => Place::Taken,
+            None => self.place(&incident.id, step, now).await?,
+        };
+        let events = group.evidence(first, last, step > 1, now).await?;
+        if let Place::Full(hour) = place {
+            self.hold(hour, head, incident, &events).await?;
+            change(group, index, |incident| {
+                incident.told(now);
+            });
+            return Ok(());
+        }
+        let message = step_message(head, incident, (step, may_be_repeat), &events, now)?;
+        let incident_id = incident.id.clone();
+        if incident.telling.is_none() {
+            change(group, index, |incident| incident.begin_telling(now));
+            self.save(group, is_told).await?;
+        }
+        if let Err(error) = self.publish(&message).await {
+            if error.had_no_effect() {
+                change(group, index, Incident::was_refused);
+                self.save(group, is_told).await?;
+            }
+            self.counted.count_by("TellingFailed", "Reason", error.kind.name(), 1);
+            return Err(error.into());
+        }
+        let mut new = 0;
+        change(group, index, |incident| new = incident.told(self.clock.now()));
+        tracing::info!(incident_id, step, may_be_repeat, new, "step told");
+        self.counted.count("StepsTold", 1);
+        self.counted.count("StepsRepeated", u64::from(may_be_repeat));
+        self.counted.count("EventsTold", new);
+        Ok(())
+    }
+
+    async fn save(&self, group: &mut Group<'_, T>, is_told: bool) -> Result<(), Stopped> {
+        let now = self.clock.now();
+        let due_at = match &group.head {
+            None => None,
+            Some(head) => {
+                let definition = head.filter.definition()?;
+                head.due_at(&definition, now, crate::notifier::watermark(now), is_told)
+            }
+        };
+        group.save(due_at, now).await
+    }
+
+    /// Publishes to the topic, then to that for chat applications, which must not hold up the first.
+    async fn publish(&self, message: &Message) -> Result<(), RequestError> {
+        let left = self.deadline_millis - self.clock.now_millis();
+        if left < LAST_START_MILLIS {
+            return Err(RequestError {
+                operation: "Publish",
+                kind: ports::ErrorKind::Refused,
+                code: None,
+                source: "the time of the invocation is over".into(),
+            });
+        }
+        let attributes: Vec<Attribute> = message
+            .attributes
+            .iter()
+            .map(|(name, value)| Attribute {
+                name: name.clone(),
+                value: value.clone(),
+            })
+            .collect();
+        let publication = Publication {
+            subject: message.subject.clone(),
+            message: message.structure(),
+            is_json_structure: true,
+            attributes: attributes.clone(),
+        };
+        let topic = &self.settings.alarm_topic_arn;
+        self.topics.publish(topic, &publication).await?;
+        if let Some(topic) = &self.settings.chat_topic_arn {
+            let chat = Publication {
+                message: message.chat.clone(),
+                is_json_structure: false,
+                ..publication
+            };
+            if let Err(error) = self.topics.publish(topic, &chat).await {
+                tracing::error!(error = with_sources(&error), "chat topic not told");
+                self.counted.count("ChatFailed", 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a place among the messages of the hour.
+    async fn place(&self, incident_id: &str, step: u32, now: i64) -> Result<Place, Stopped> {
+        let mut hour = hour_of(now);
+        for _ in 0..QUOTA_ATTEMPTS {
+            let (mut quota, version) = self.quota(hour).await?;
+            match quota.take(incident_id, step) {
+                Slot::Taken { changed: false } => return Ok(Place::Taken),
+                Slot::Taken { changed: true } => {
+                    if self.put_quota(&quota, version).await? {
+                        return Ok(Place::Taken);
+                    }
+                }
+                Slot::Full => return Ok(Place::Full(hour)),
+                Slot::Closed => hour = quota.end(),
+            }
+        }
+        Err(Stopped::new("conflict", "too many processes tell at once"))
+    }
+
+    /// Holds a step for the summary of an hour; again and again is the same as once.
+    async fn hold(
+        &self,
+        hour: i64,
+        head: &Head,
+        incident: &Incident,
+        events: &[Evidence],
+    ) -> Result<(), Stopped> {
+        let held = held_step(head, incident, events);
+        let partition = quota_key(hour);
+        let sort = format!("held#{}", incident.id);
+        let key = ItemKey { partition, sort };
+        let known = self.table.get(&key).await?.map(|item| item.version);
+        let item = Item {
+            key,
+            version: known.map_or(1, |version| version + 1),
+            body: Body::Text(serde_json::to_string(&held).unwrap_or_default()),
+            due_at: None,
+            expires_at: HourQuota::new(hour).expires_at(),
+        };
+        if self.table.put(&item, known).await? != Put::Written {
+            return Err(Stopped::conflict());
+        }
+        for _ in 0..QUOTA_ATTEMPTS {
+            let (mut quota, version) = self.quota(hour).await?;
+            if quota.summary != SummaryState::Open {
+                // The summary is being made; the step takes its chance in the next hour.
+                return Err(Stopped::new("conflict", "the hour is being summed up"));
+            }
+            if !quota.hold() || self.put_quota(&quota, version).await? {
+                tracing::warn!(incident_id = incident.id, hour, "step held for the summary of the hour");
+                self.counted.count("StepsHeld", 1);
+                return Ok(());
+            }
+        }
+        Err(Stopped::new("conflict", "too many processes hold steps at once"))
+    }
+
+    /// Tells the summary of an hour.
+    pub(crate) async fn summary(&self, hour: i64) -> Result<(), Stopped> {
+        let (mut quota, mut version) = self.quota(hour).await?;
+        if quota.summary == SummaryState::Told || quota.due_at().is_none() {
+            return Ok(());
+        }
+        let may_be_repeat = quota.summary == SummaryState::Telling;
+        if quota.summary != SummaryState::Telling {
+            quota.summary = SummaryState::Telling;
+            version = self.put_quota_or_stop(&quota, version).await?;
+        }
+        let partition = quota_key(hour);
+        let items = self.table.range(&partition, "held#", "held#~", false, usize::MAX).await?;
+        let held: Vec<HeldStep> = items.iter().filter_map(parse_held).collect();
+        let incidents: Vec<HeldIncident> = held.iter().map(held_incident).collect();
+        let message = notification::summary(&notification::Summary {
+            hour_start: hour,
+            hour_end: quota.end(),
+            limit: MOST_MESSAGES_AN_HOUR as u32,
+            may_be_repeat,
+            held: &incidents,
+        });
+        if let Err(error) = self.publish(&message).await {
+            if error.had_no_effect() {
+                quota.summary = SummaryState::Refused;
+                self.put_quota_or_stop(&quota, version).await?;
+            }
+            return Err(error.into());
+        }
+        quota.summary = SummaryState::Told;
+        self.put_quota_or_stop(&quota, version).await?;
+        tracing::info!(hour, incidents = held.len(), may_be_repeat, "summary told");
+        self.counted.count("SummariesTold", 1);
+        self.counted.count("EventsTold", held.iter().map(|step| step.new).sum());
+        Ok(())
+    }
+
+    async fn quota(&self, hour: i64) -> Result<(HourQuota, Option<u64>), Stopped> {
+        let item = self.table.get(&quota_item_key(hour)).await?;
+        let quota = match &item {
+            None => HourQuota::new(hour),
+            Some(Item { body: Body::Text(text), .. }) => HourQuota::parse(text)?,
+            Some(_) => HourQuota::parse("")?,
+        };
+        Ok((quota, item.map(|item| item.version)))
+    }
+
+    /// Writes a quota; `false` if another wrote it meanwhile.
+    async fn put_quota(&self, quota: &HourQuota, expected: Option<u64>) -> Result<bool, Stopped> {
+        let item = Item {
+            key: quota_item_key(quota.hour),
+            version: expected.map_or(1, |version| version + 1),
+            body: Body::Text(quota.to_json()),
+            due_at: quota.due_at(),
+            expires_at: quota.expires_at(),
+        };
+        Ok(self.table.put(&item, expected).await? == Put::Written)
+    }
+
+    async fn put_quota_or_stop(
+        &self,
+        quota: &HourQuota,
+        expected: Option<u64>,
+    ) -> Result<Option<u64>, Stopped> {
+        match self.put_quota(quota, expected).await? {
+            true => Ok(Some(expected.map_or(1, |version| version + 1))),
+            false => Err(Stopped::conflict()),
+        }
+    }
+}
+
+fn quota_item_key(hour: i64) -> ItemKey {
+    ItemKey {
+        partition: quota_key(hour),
+        sort: "quota".to_owned(),
+    }
+}
+
+/// The hour that a partition key of [`quota_key`] is of.
+pub(crate) fn hour_of_partition(partition: &str) -> Option<i64> {
+    partition.strip_prefix("quota#")?.parse().ok()
+}
+
+fn incident_at<'g, T>(group: &'g Group<'_, T>, index: usize) -> Option<(&'g Head, &'g Incident)> {
+    let head = group.head.as_ref()?;
+    Some((head, head.incidents.get(index)?))
+}
+
+fn change<T>(
+    group: &mut Group<'_, T>,
+    index: usize,
+    change: impl FnOnce(&mut Incident),
+) {
+    let head = group.head.as_mut();
+    if let Some(incident) = head.and_then(|head| head.incidents.get_mut(index)) {
+        change(incident);
+    }
+}
+
+/// The message of a step.
+fn step_message(
+    head: &Head,
+    incident: &Incident,
+    (step, may_be_repeat): (u32, bool),
+    events: &[Evidence],
+    now: i64,
+) -> Result<Message, Stopped> {
+    let filter = &head.filter;
+    let condition = filter.definition()?.to_string();
+    let expired: Vec<(String, String)> = filter
+        .expired_suppressions
+        .iter()
+        .map(|expired| (expired.reason.clone(), expired.expires.clone()))
+        .collect();
+    let names = filter.group_by.iter().cloned();
+    let group: Vec<(String, Option<String>)> = names.zip(head.group.iter().cloned()).collect();
+    let horizon = now.saturating_sub(HORIZON_SECONDS);
+    let is_beyond = incident.last_event_time.is_some_and(|last| last < horizon);
+    Ok(notification::message(&notification::Incident {
+        id: &incident.id,
+        step,
+        may_be_repeat,
+        filter: FilterText {
+            name: &filter.name,
+            title: &filter.title,
+            severity: &filter.severity,
+            pattern: &filter.pattern,
+            condition: &condition,
+            expired_suppressions: &expired,
+        },
+        group: &group,
+        start: incident.start,
+        end: incident.end,
+        first_event_time: incident.first_event_time,
+        last_event_time: incident.last_event_time,
+        matched: incident.matched,
+        told_before: incident.told_matched,
+        is_open: incident.is_open,
+        told_at: now,
+        beyond_horizon: if is_beyond { incident.matched } else { 0 },
+        events,
+        merged: incident.merged,
+    }))
+}
+
+fn held_step(head: &Head, incident: &Incident, events: &[Evidence]) -> HeldStep {
+    let filter = &head.filter;
+    let subject = StorySubject {
+        title: &filter.title,
+        severity: &filter.severity,
+        threshold: None,
+    };
+    let events: Vec<&Evidence> = events.iter().collect();
+    let group: Vec<&str> = head
+        .group
+        .iter()
+        .map(|value| value.as_deref().unwrap_or("-"))
+        .collect();
+    HeldStep {
+        incident_id: incident.id.clone(),
+        filter: filter.name.clone(),
+        title: filter.title.clone(),
+        severity: filter.severity.clone(),
+        group: group.join(", "),
+        matched: incident.matched,
+        new: incident.matched.saturating_sub(incident.told_matched),
+        first_event_time: incident.first_event_time,
+        last_event_time: incident.last_event_time,
+        story: notification::story(&events, incident.matched as usize, &subject),
+    }
+}
+
+fn parse_held(item: &Item) -> Option<HeldStep> {
+    match &item.body {
+        Body::Text(text) => serde_json::from_str(text).ok(),
+        Body::Bytes(_) => None,
+    }
+}
+
+fn held_incident(step: &HeldStep) -> HeldIncident {
+    HeldIncident {
+        id: step.incident_id.clone(),
+        name: step.filter.clone(),
+        title: step.title.clone(),
+        severity: step.severity.clone(),
+        group: step.group.clone(),
+        matched: step.matched,
+        first_event_time: step.first_event_time,
+        last_event_time: step.last_event_time,
+        story: step.story.clone(),
+    }
+}
+
+/// Whether something due in this partition is that of a group.
+pub(crate) fn is_group(partition: &str) -> bool {
+    GroupKeys::of_partition(partition).is_some()
+}

@@ -1,0 +1,34 @@
+//! The `log-processor` function: wiring.
+
+use std::io::Write;
+
+use aws_clients::{Clients, SystemClock, Timeouts};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
+use log_processor::{Ports, Processor, Settings};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let clients = Clients::load(Timeouts::patient()).await?;
+    let ports = Ports {
+        objects: clients.objects(),
+        items: clients.items(&settings.table),
+        matches: clients.queue(&settings.match_queue_url),
+        evidence: clients.evidence_log(&settings.evidence_log_group),
+        clock: SystemClock,
+    };
+    let processor = &Processor::new(settings, ports, aws_clients::unique_name());
+
+    run(service_fn(|event: LambdaEvent<serde_json::Value>| async move {
+        let deadline_millis = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        let mut write_line = |line: &str| {
+            // Metrics leave as lines of the function's log; a log that is gone takes them along.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        };
+        let answer = processor.handle(event.payload, deadline_millis, &mut write_line);
+        // In a box: the future is deeper than the compiler likes.
+        Box::pin(answer).await.map_err(Error::from)
+    }))
+    .await
+}
