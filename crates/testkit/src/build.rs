@@ -60,3 +60,8 @@ fn form_encoded(key: &str) -> String {
         })
         .collect()
 }
+
+/// A time, in Unix seconds, as CloudTrail writes it.
+pub fn time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap().to_string()
+}

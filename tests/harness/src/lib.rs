@@ -23,6 +23,7 @@
 //!   it and the client that sets a scene and looks at the result.
 //! - A [`Proxy`] stands between a function and the emulator. It records each [`Call`] and puts a
 //!   [`Fault`] where a [`Matcher`] says.
+//! - A [`Stack`] is all of it as it is deployed: bucket, queues, table, log group, topic, both functions.
 //! - A [`Function`] is a binary behind a Lambda Runtime API of its own; an [`EventSource`] is the SQS
 //!   event source mapping that feeds it.
 //!
@@ -53,6 +54,7 @@ mod sns;
 mod sockets;
 mod sqs;
 mod sqs_event;
+mod stack;
 
 pub use account::{Account, REGION};
 pub use binaries::{Binaries, binaries};
@@ -66,3 +68,4 @@ pub use proxy::Proxy;
 pub use sns::Topic;
 pub use sqs::{Depth, Message, Queue, QueueSpec};
 pub use sqs_event::{failed_messages, sqs_event};
+pub use stack::{Stack, StackOptions};
