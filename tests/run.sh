@@ -9,6 +9,13 @@ step() { printf '\n== %s\n' "$*"; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
+# The emulator of AWS, in a virtual environment of its own.
+if ! .venv/bin/python -c 'import importlib.metadata as m; assert m.version("ministack") == "1.5.33"' 2>/dev/null; then
+    step 'installing the emulator of AWS'
+    python3 -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/harness/requirements.txt
+fi
+
 step 'formatting'
 cargo fmt --all --check
 
@@ -17,6 +24,10 @@ bash tests/purity.sh
 
 step 'lints'
 cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# The functions first: tests run them as processes.
+step 'the functions'
+cargo build --workspace --bins --locked
 
 step 'tests'
 cargo test --workspace --locked

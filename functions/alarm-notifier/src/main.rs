@@ -9,7 +9,15 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn, tracing};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let settings = match Settings::from_env(|name| std::env::var(name).ok()) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            for fault in &faults.faults {
+                tracing::error!("{fault}");
+            }
+            return Err("the environment is not as expected".into());
+        }
+    };
     let clients = Clients::load(Timeouts::brisk()).await?;
     let ports = Ports {
         items: clients.items(&settings.table),

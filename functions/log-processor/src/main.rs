@@ -9,7 +9,15 @@ use log_processor::{Ports, Processor, Settings};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let settings = match Settings::from_env(|name| std::env::var(name).ok()) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            for fault in &faults.faults {
+                tracing::error!("{fault}");
+            }
+            return Err("the environment is not as expected".into());
+        }
+    };
     let clients = Clients::load(Timeouts::patient()).await?;
     let ports = Ports {
         objects: clients.objects(),
