@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-pure=(raw-json cloudtrail filter-pattern metric-alarm metric-filters notification)
+pure=(raw-json cloudtrail filter-pattern metric-alarm metric-filters notification alarm-state emf)
 failed=0
 for crate in "${pure[@]}"; do
     # On its own line: a cargo that fails must fail this script.

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use cloudtrail::{FileName, ObjectKind, Origin, ReadError, printable};
+use cloudtrail::{FileName, ObjectKind, Origin, ReadError};
 use filter_pattern::Selector;
 use metric_alarm::{AlarmSeries, AlarmStatus, Sample};
 use metric_filters::{
@@ -560,20 +560,11 @@ fn alarm_row(
     }
 }
 
-/// Longest value of a group that is shown, in characters.
-const GROUP_VALUE_CHARACTERS: usize = 256;
-
-/// A value of a group as it may leave: masked, capped, on one line.
+/// A value of a group as it may leave.
 fn shown(selector: &Selector, value: &Option<String>) -> (String, Option<String>) {
     let name = selector.to_string();
-    let last = name
-        .rsplit(['.', '\'', '"'])
-        .find(|part| !part.is_empty() && *part != "]");
-    let is_secret = last.is_some_and(notification::is_secret_name);
-    let value = value.as_deref().map(|value| match is_secret {
-        true => "***".to_owned(),
-        false => printable(&notification::mask_text(value), GROUP_VALUE_CHARACTERS),
-    });
+    let value = value.as_deref();
+    let value = value.map(|value| notification::group_value(&name, value));
     (name, value)
 }
 

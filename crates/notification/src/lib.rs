@@ -59,7 +59,7 @@ mod told;
 mod words;
 
 pub use evidence::{EventKind, Evidence, EvidenceContext, Outcome};
-pub use mask::{is_secret_name, mask_json, mask_text};
+pub use mask::{group_value, is_secret_name, mask_json, mask_text};
 pub use message::{FilterText, Incident, Message, message};
 pub use story::{StorySubject, story, subject_line};
 pub use summary::{HeldIncident, Summary, summary};

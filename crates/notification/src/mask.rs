@@ -627,6 +627,27 @@ fn write_text(text: &str, json: &mut String) {
     json.push('"');
 }
 
+/// Longest value of a group that is shown, in characters.
+const GROUP_VALUE_CHARACTERS: usize = 256;
+
+/// A value that an alarm groups by as it may leave: masked, by its name too, capped, on one line.
+///
+/// `selector` is where in an event it stands.
+///
+/// ```
+/// assert_eq!(notification::group_value("$.requestParameters.password", "hunter2"), "***");
+/// assert_eq!(notification::group_value("$.recipientAccountId", "111122223333"), "111122223333");
+/// ```
+pub fn group_value(selector: &str, value: &str) -> String {
+    let last = selector
+        .rsplit(['.', '\'', '"'])
+        .find(|part| !part.is_empty() && *part != "]");
+    match last.is_some_and(is_secret_name) {
+        true => "***".to_owned(),
+        false => cloudtrail::printable(&mask_text(value), GROUP_VALUE_CHARACTERS),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

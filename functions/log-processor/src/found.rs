@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use alarm_state::{GroupId, HORIZON_SECONDS, Sample};
-use cloudtrail::{Origin, printable};
+use cloudtrail::Origin;
 use metric_filters::{FilterSet, Match, MetricFilter, Mode};
 use notification::{Evidence, EvidenceContext};
 
@@ -202,23 +202,15 @@ impl FirstEvents {
     }
 }
 
-/// Longest value of a group that is shown, in characters.
-const GROUP_VALUE_CHARACTERS: usize = 256;
-
 /// The values of a group as they may leave: masked, capped, on one line.
 pub(crate) fn shown_group(filter: &MetricFilter, values: &[Option<String>]) -> Vec<Option<String>> {
     let selectors = filter.alarm.iter().flat_map(|alarm| &alarm.group_by);
-    let names = selectors.map(Some).chain(std::iter::repeat(None));
-    let shown = |(value, selector): (&Option<String>, Option<&filter_pattern::Selector>)| {
-        let value = value.as_deref()?;
-        let name = selector.map(ToString::to_string).unwrap_or_default();
-        let last = name
-            .rsplit(['.', '\'', '"'])
-            .find(|part| !part.is_empty() && *part != "]");
-        Some(match last.is_some_and(notification::is_secret_name) {
-            true => "***".to_owned(),
-            false => printable(&notification::mask_text(value), GROUP_VALUE_CHARACTERS),
-        })
+    // The group of further groups has a value of its own.
+    let names = selectors
+        .map(ToString::to_string)
+        .chain(std::iter::repeat(String::new()));
+    let shown = |(value, name): (&Option<String>, String)| {
+        Some(notification::group_value(&name, value.as_deref()?))
     };
     values.iter().zip(names).map(shown).collect()
 }

@@ -66,10 +66,9 @@ fn build() -> PathBuf {
             "build",
             "--quiet",
             "--locked",
-            "-p",
-            "log-processor",
-            "-p",
-            "alarm-notifier",
+            // With fewer packages the AWS SDK would be built again, with fewer features.
+            "--workspace",
+            "--bins",
             "--profile",
         ])
         .arg(if profile == "debug" { "dev" } else { profile })
