@@ -82,7 +82,7 @@ fn next_steps(told: &Told<'_>) -> Vec<String> {
     let command = told.events.iter().find_map(show_command);
     let command = command
         .filter(|command| command.len() < LINE_CHARACTERS * 2)
-        .filter(|command| command.chars().all(|c| is_plain(c) || c == ' '))
+        .filter(|command| command.chars().all(|c| is_plain(c) || " |".contains(c)))
         .map(|command| format!("Print an event: `{command}`"));
     let silence = format!(
         "If this is expected, add a suppress entry to filter {}; the mail of this incident proposes one",

@@ -5,14 +5,18 @@ use std::borrow::Cow;
 use crate::evidence::Evidence;
 use crate::fit::is_whole;
 
-/// `trailwarden show EVENT_ID --from LOCATION`; `None` if that would not find the event.
+/// `trailwarden show EVENT_ID --from LOCATION`, with `aws s3 cp` before it for an object in S3; `None` if
+/// that would not find the event.
 pub(crate) fn show_command(event: &Evidence) -> Option<String> {
     let id = event.event_id.as_deref()?;
     // An id that begins with a hyphen would be taken for an option.
     let can_be_found = |text: &str| is_whole(text) && !text.starts_with('-');
     (can_be_found(id) && can_be_found(&event.location)).then(|| {
         let (id, location) = (quoted(id), quoted(&event.location));
-        format!("trailwarden show {id} --from {location}")
+        match event.location.starts_with("s3://") {
+            true => format!("aws s3 cp {location} - | trailwarden show {id} --from -"),
+            false => format!("trailwarden show {id} --from {location}"),
+        }
     })
 }
 
@@ -48,7 +52,7 @@ mod tests {
             (
                 "e-1",
                 "s3://b/k.json.gz",
-                "trailwarden show e-1 --from s3://b/k.json.gz",
+                "aws s3 cp s3://b/k.json.gz - | trailwarden show e-1 --from -",
             ),
             ("$(reboot)", "a", "trailwarden show '$(reboot)' --from a"),
             (
