@@ -22,6 +22,10 @@ const MOST_INLINE: usize = 2_000;
 /// ids of that minute, are in no alarm; [`Bucket::over_limit`] counts them.
 pub const MOST_SAMPLES_A_MINUTE: usize = 18_000;
 
+/// The same for a minute with values other than 1, each of which is a tally of its own: the tallies of
+/// ten such minutes fit into an item.
+pub const MOST_VALUES_A_MINUTE: usize = 1_500;
+
 const SCHEMA_INLINE: u8 = 1;
 const SCHEMA_SPLIT: u8 = 2;
 
@@ -44,6 +48,8 @@ pub struct Bucket {
 enum Minute {
     Samples {
         samples: BTreeMap<u64, Sample>,
+        /// Some value is another one than 1, or was.
+        valued: bool,
         changed: bool,
     },
     /// The samples lie in an item of their own, which was not read.
@@ -90,7 +96,11 @@ impl Bucket {
                 bucket.split = true;
                 for tally in decode_tallies(tallies).map_err(failed)? {
                     let minute = bucket.minute_of(tally.time);
-                    match bucket.minutes.entry(minute).or_insert(Minute::Tallies(vec![])) {
+                    match bucket
+                        .minutes
+                        .entry(minute)
+                        .or_insert(Minute::Tallies(vec![]))
+                    {
                         Minute::Tallies(tallies) => tallies.push(tally),
                         Minute::Samples { .. } => {}
                     }
@@ -134,9 +144,13 @@ impl Bucket {
     pub fn load_part(&mut self, minute: u8, bytes: Option<&[u8]>) -> Result<(), StoredError> {
         let samples = bytes.map(decode).transpose();
         let samples = samples.map_err(|source| StoredError::new("minute of samples", source))?;
-        let samples = samples.unwrap_or_default().into_iter();
+        let samples = samples.unwrap_or_default();
         let part = Minute::Samples {
-            samples: samples.map(|sample| (sample.id, sample)).collect(),
+            valued: samples.iter().any(|sample| sample.value != 1.0),
+            samples: samples
+                .into_iter()
+                .map(|sample| (sample.id, sample))
+                .collect(),
             // Its tallies may be behind: a writer that died wrote the part and not the bucket.
             changed: true,
         };
@@ -194,13 +208,16 @@ impl Bucket {
                 parts: Vec::new(),
             };
         }
-        let parts = self.minutes.iter().filter_map(|(&minute, part)| match part {
-            // What was inline until now has no items yet.
-            Minute::Samples { samples, changed } if *changed || !self.split => {
-                Some((minute, encode(&by_time(samples.values()))))
-            }
-            _ => None,
-        });
+        let parts = self
+            .minutes
+            .iter()
+            .filter_map(|(&minute, part)| match part {
+                // What was inline until now has no items yet.
+                Minute::Samples {
+                    samples, changed, ..
+                } if *changed || !self.split => Some((minute, encode(&by_time(samples.values())))),
+                _ => None,
+            });
         Encoded {
             parts: parts.collect(),
             bucket: [&[SCHEMA_SPLIT], encode_tallies(&self.tallies()).as_slice()].concat(),
@@ -223,28 +240,39 @@ impl Bucket {
     fn take(&mut self, sample: Sample) -> bool {
         let minute = self.minute_of(sample.time);
         // A copy with another time in these ten minutes.
-        let elsewhere = self.minutes.iter().find_map(|(&at, minute_at)| match minute_at {
-            Minute::Samples { samples, .. } if at != minute => {
-                samples.get(&sample.id).map(|known| (at, *known))
-            }
-            _ => None,
-        });
+        let elsewhere = self
+            .minutes
+            .iter()
+            .find_map(|(&at, minute_at)| match minute_at {
+                Minute::Samples { samples, .. } if at != minute => {
+                    samples.get(&sample.id).map(|known| (at, *known))
+                }
+                _ => None,
+            });
         let mut is_new = true;
         if let Some((at, known)) = elsewhere {
             if !precedes(&sample, &known) {
                 return false;
             }
             is_new = false;
-            if let Some(Minute::Samples { samples, changed }) = self.minutes.get_mut(&at) {
+            if let Some(Minute::Samples {
+                samples, changed, ..
+            }) = self.minutes.get_mut(&at)
+            {
                 samples.remove(&sample.id);
                 *changed = true;
             }
         }
         let empty = Minute::Samples {
             samples: BTreeMap::new(),
+            valued: false,
             changed: false,
         };
-        let Minute::Samples { samples, changed } = self.minutes.entry(minute).or_insert(empty)
+        let Minute::Samples {
+            samples,
+            valued,
+            changed,
+        } = self.minutes.entry(minute).or_insert(empty)
         else {
             return false;
         };
@@ -254,11 +282,16 @@ impl Bucket {
             None => {}
         }
         samples.insert(sample.id, sample);
+        *valued |= sample.value != 1.0;
         *changed = true;
-        if samples.len() > MOST_SAMPLES_A_MINUTE {
+        let most = match *valued {
+            true => MOST_VALUES_A_MINUTE,
+            false => MOST_SAMPLES_A_MINUTE,
+        };
+        while samples.len() > most {
             samples.pop_last();
             self.over_limit += 1;
-            return false;
+            is_new = false;
         }
         is_new
     }
@@ -334,7 +367,9 @@ mod tests {
         }
 
         fn tallies(&self) -> Vec<Tally> {
-            Bucket::decode(0, self.bucket.as_ref().unwrap()).unwrap().tallies()
+            Bucket::decode(0, self.bucket.as_ref().unwrap())
+                .unwrap()
+                .tallies()
         }
     }
 
@@ -367,7 +402,13 @@ mod tests {
             stored.merge(batch);
         }
         assert_eq!(stored.parts.len(), 10);
-        let count = |stored: &Stored| stored.tallies().iter().map(|tally| tally.count).sum::<u64>();
+        let count = |stored: &Stored| {
+            stored
+                .tallies()
+                .iter()
+                .map(|tally| tally.count)
+                .sum::<u64>()
+        };
         assert_eq!(count(&stored), 12_000);
         assert!(stored.bucket.as_ref().unwrap().len() < 5_000);
         stored.merge(&flood[..5_000]);
@@ -384,7 +425,12 @@ mod tests {
         assert_eq!(bucket.parts_of(&more), [1]);
         bucket.load_part(1, Some(&stored.parts[&1])).unwrap();
         assert_eq!(bucket.merge(&more), 1);
-        let parts: Vec<u8> = bucket.encode().parts.into_iter().map(|part| part.0).collect();
+        let parts: Vec<u8> = bucket
+            .encode()
+            .parts
+            .into_iter()
+            .map(|part| part.0)
+            .collect();
         assert_eq!(parts, [1]);
     }
 
@@ -404,12 +450,32 @@ mod tests {
 
     #[test]
     fn a_minute_keeps_so_many_and_says_how_many_more_there_were() {
-        let flood: Vec<Sample> = (0..MOST_SAMPLES_A_MINUTE as u64 + 10).map(|n| sample(5, n)).collect();
+        let flood: Vec<Sample> = (0..MOST_SAMPLES_A_MINUTE as u64 + 10)
+            .map(|n| sample(5, n))
+            .collect();
         let mut bucket = Bucket::new(0);
         bucket.merge(&flood);
         assert_eq!(bucket.over_limit(), 10);
         let (_, part) = bucket.encode().parts.remove(0);
         assert!(part.len() < 390_000, "{}", part.len());
+    }
+
+    #[test]
+    fn many_different_values_fit_into_an_item() {
+        let flood: Vec<Sample> = (0..60_000_u64)
+            .map(|n| Sample {
+                value: n as f64 + 0.5,
+                ..sample((n % 600) as i64, n)
+            })
+            .collect();
+        let mut bucket = Bucket::new(0);
+        bucket.merge(&flood);
+        assert_eq!(
+            bucket.over_limit(),
+            60_000 - 10 * MOST_VALUES_A_MINUTE as u64
+        );
+        let encoded = bucket.encode();
+        assert!(encoded.bucket.len() < 390_000, "{}", encoded.bucket.len());
     }
 
     #[test]
@@ -423,7 +489,10 @@ mod tests {
     fn what_is_no_bucket_is_refused() {
         for bytes in [&[][..], &[9, 0], &[SCHEMA_INLINE], &[SCHEMA_INLINE, 1]] {
             let error = Bucket::decode(0, bytes).unwrap_err();
-            assert_eq!(error.to_string(), "cannot read the stored bucket of samples");
+            assert_eq!(
+                error.to_string(),
+                "cannot read the stored bucket of samples"
+            );
         }
     }
 }

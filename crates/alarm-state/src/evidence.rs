@@ -3,7 +3,7 @@
 use notification::Evidence;
 use serde::{Deserialize, Serialize};
 
-use crate::{MOST_EVIDENCE, StoredError};
+use crate::{MOST_EVIDENCE, StoredError, parse_stored};
 
 const SCHEMA: u32 = 1;
 
@@ -30,7 +30,7 @@ impl EvidenceBucket {
     /// # Errors
     /// The text is something else.
     pub fn parse(text: &str) -> Result<Self, StoredError> {
-        serde_json::from_str(text).map_err(|source| StoredError::new("evidence", source))
+        parse_stored("evidence", text, SCHEMA)
     }
 
     /// The form in which it is stored.
@@ -50,22 +50,25 @@ impl EvidenceBucket {
         self.events.extend(events.cloned());
         self.events.sort();
         // Of copies the smallest stays.
-        let mut seen: Vec<(i64, Option<String>, Option<(String, u64)>)> = Vec::new();
-        self.events.retain(|event| {
-            let place = event
-                .event_id
-                .is_none()
-                .then(|| (event.location.clone(), event.record_index));
-            let identity = (event.time, event.event_id.clone(), place);
-            let is_new = !seen.contains(&identity);
-            if is_new {
-                seen.push(identity);
+        let mut kept: Vec<Evidence> = Vec::new();
+        for event in self.events.drain(..) {
+            if !kept.iter().any(|kept| is_copy(kept, &event)) {
+                kept.push(event);
             }
-            is_new
-        });
+        }
+        self.events = kept;
         self.events.truncate(MOST_EVIDENCE);
         self.events != before
     }
+}
+
+/// The same event, or without an id the same record.
+fn is_copy(one: &Evidence, other: &Evidence) -> bool {
+    let is_same_record =
+        || (&one.location, one.record_index) == (&other.location, other.record_index);
+    one.time == other.time
+        && one.event_id == other.event_id
+        && (one.event_id.is_some() || is_same_record())
 }
 
 #[cfg(test)]

@@ -143,13 +143,17 @@ pub(crate) mod tests {
 
     #[test]
     fn a_definition_comes_back_as_it_was() {
-        let definition =
-            AlarmDefinition::builder(Statistic::Average, ComparisonOperator::LessThanThreshold, 0.1, 60)
-                .evaluation_periods(5)
-                .datapoints_to_alarm(2)
-                .treat_missing_data(TreatMissingData::Breaching)
-                .build()
-                .unwrap();
+        let definition = AlarmDefinition::builder(
+            Statistic::Average,
+            ComparisonOperator::LessThanThreshold,
+            0.1,
+            60,
+        )
+        .evaluation_periods(5)
+        .datapoints_to_alarm(2)
+        .treat_missing_data(TreatMissingData::Breaching)
+        .build()
+        .unwrap();
         let filter = Filter::new(["n", "t", "low", "p"], vec![], &definition, vec![]);
         let json = serde_json::to_string(&filter).unwrap();
         let read: Filter = serde_json::from_str(&json).unwrap();
@@ -173,6 +177,11 @@ pub(crate) mod tests {
         json["alarm"]["statistic"] = "Median".into();
         let filter: Filter = serde_json::from_value(json).unwrap();
         let error = filter.definition().unwrap_err();
-        assert!(error.source.to_string().contains("unknown statistic `Median`"));
+        assert!(
+            error
+                .source
+                .to_string()
+                .contains("unknown statistic `Median`")
+        );
     }
 }

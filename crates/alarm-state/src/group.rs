@@ -9,7 +9,9 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 ///
 /// It is the message group in the queue, so a group has one writer whatever the filter's definition
 /// was when a match was found.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct GroupId(pub String);
 

@@ -3,13 +3,17 @@
 use metric_alarm::{Alarm, AlarmDefinition};
 use serde::{Deserialize, Serialize};
 
-use crate::{Filter, GroupId, HORIZON_SECONDS, Incident, StoredError, hash};
+use crate::{Filter, GroupId, HORIZON_SECONDS, Incident, StoredError, hash, parse_stored};
 
 const SCHEMA: u32 = 1;
 
 /// Incidents a group remembers; with the shortest alarms there could be more in 14 days than fit into
 /// an item. The oldest that are told go first.
-const MOST_INCIDENTS: usize = 500;
+const MOST_INCIDENTS: usize = 800;
+
+/// For how long after its last event can matter an incident is remembered, so that what is left of it in
+/// the buckets is known to have been told.
+const REMEMBERED_SECONDS: i64 = HORIZON_SECONDS + 86_400;
 
 /// What is known of a group besides its samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,18 @@ pub struct Head {
     pub incidents: Vec<Incident>,
     /// The newest event of all, in Unix seconds.
     pub newest_event_time: i64,
+    /// Alarms that end before this were forgotten because there were too many: they are not told again.
+    #[serde(default = "never", skip_serializing_if = "is_never")]
+    forgotten_until: i64,
+}
+
+fn never() -> i64 {
+    i64::MIN
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_never(time: &i64) -> bool {
+    *time == never()
 }
 
 /// What [`Head::reconcile`] found.
@@ -32,6 +48,15 @@ pub struct Head {
 pub struct Reconciled {
     /// Incidents that were not known.
     pub new: usize,
+}
+
+/// What [`Head::forget`] let go of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Incidents that no event can reach any more, or of which there were too many; all of them told.
+    pub told: u64,
+    /// Incidents of which there were too many before they could be told.
+    pub untold: u64,
 }
 
 impl Head {
@@ -44,6 +69,7 @@ impl Head {
             group,
             incidents: Vec::new(),
             newest_event_time: i64::MIN,
+            forgotten_until: never(),
         }
     }
 
@@ -52,7 +78,7 @@ impl Head {
     /// # Errors
     /// The text is something else.
     pub fn parse(text: &str) -> Result<Self, StoredError> {
-        serde_json::from_str(text).map_err(|source| StoredError::new("head of a group", source))
+        parse_stored("head of a group", text, SCHEMA)
     }
 
     /// The form in which it is stored.
@@ -62,53 +88,97 @@ impl Head {
 
     /// Makes the incidents agree with alarms: each alarm is one incident, a new one or the one (or
     /// those) it overlaps. Incidents without an alarm stay as they are.
-    pub fn reconcile<'a>(&mut self, alarms: impl IntoIterator<Item = &'a Alarm>) -> Reconciled {
+    ///
+    /// `is_new` says whether an alarm that overlaps no incident is to become one; `new_events` how many
+    /// events of an alarm were not known before.
+    pub fn reconcile<'a>(
+        &mut self,
+        alarms: impl IntoIterator<Item = &'a Alarm>,
+        is_new: impl Fn(&Alarm) -> bool,
+        new_events: impl Fn(&Alarm) -> u64,
+    ) -> Reconciled {
         let mut reconciled = Reconciled::default();
         for alarm in alarms {
+            let overlaps =
+                |incident: &Incident| incident.start < alarm.end && alarm.start < incident.end;
+            let is_known = self.incidents.iter().any(overlaps);
+            if !is_known && (alarm.end <= self.forgotten_until || !is_new(alarm)) {
+                continue;
+            }
             let (mut overlapping, others): (Vec<Incident>, Vec<Incident>) =
                 std::mem::take(&mut self.incidents)
                     .into_iter()
-                    .partition(|incident| incident.start < alarm.end && alarm.start < incident.end);
+                    .partition(overlaps);
             self.incidents = others;
             // The one that was told first keeps its name; then the one that starts first.
-            overlapping.sort_by_key(|incident| (incident.steps == 0, incident.told_at, incident.start));
+            overlapping
+                .sort_by_key(|incident| (incident.steps == 0, incident.told_at, incident.start));
             let mut overlapping = overlapping.into_iter();
             let mut incident = overlapping.next().unwrap_or_else(|| {
                 reconciled.new += 1;
                 Incident::new(self.incident_id(alarm), alarm)
             });
             overlapping.for_each(|other| incident.absorb(other));
-            incident.take(alarm);
+            incident.take(alarm, new_events(alarm));
             self.incidents.push(incident);
         }
-        self.incidents.sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
+        self.incidents
+            .sort_by(|a, b| (a.start, &a.id).cmp(&(b.start, &b.id)));
         reconciled
     }
 
-    /// Forgets incidents that no event can reach any more, and says how many told ones there were too
-    /// many of.
-    pub fn forget(&mut self, now: i64) -> usize {
-        let horizon = now.saturating_sub(HORIZON_SECONDS);
-        self.incidents.retain(|incident| {
-            incident.steps == 0
-                || incident.telling.is_some()
-                || incident.end >= horizon
-                || incident.told_at >= now.saturating_sub(2 * 86_400)
-        });
-        let mut surplus = self.incidents.len().saturating_sub(MOST_INCIDENTS);
+    /// Forgets told incidents that no event can reach any more, and the oldest if there are too many:
+    /// told ones first.
+    pub fn forget(&mut self, now: i64) -> Forgotten {
+        let horizon = now.saturating_sub(REMEMBERED_SECONDS);
+        let is_over = |incident: &Incident| {
+            incident.steps > 0 && incident.telling.is_none() && incident.holding.is_none()
+        };
+        let mut forgotten = Forgotten::default();
         let before = self.incidents.len();
         self.incidents.retain(|incident| {
-            let goes = surplus > 0 && incident.steps > 0 && incident.telling.is_none();
-            surplus -= usize::from(goes);
-            !goes
+            !is_over(incident)
+                || incident.end >= horizon
+                || incident.told_at >= now.saturating_sub(3 * 86_400)
         });
-        before - self.incidents.len()
+        forgotten.told = (before - self.incidents.len()) as u64;
+        let mut surplus = self.incidents.len().saturating_sub(MOST_INCIDENTS);
+        for wants_told in [true, false] {
+            let mut kept = Vec::with_capacity(self.incidents.len());
+            for incident in self.incidents.drain(..) {
+                if surplus == 0 || is_over(&incident) != wants_told {
+                    kept.push(incident);
+                    continue;
+                }
+                surplus -= 1;
+                self.forgotten_until = self.forgotten_until.max(incident.end);
+                match wants_told {
+                    true => forgotten.told += 1,
+                    false => forgotten.untold += 1,
+                }
+            }
+            self.incidents = kept;
+        }
+        forgotten
+    }
+
+    /// Takes what there is to tell as told, where the filter's incidents are not told at all.
+    pub fn pass_over(&mut self, now: i64) {
+        for incident in &mut self.incidents {
+            incident.told(now);
+        }
     }
 
     /// When something is to be done at the latest, in Unix seconds.
     ///
     /// `told` says whether the filter's incidents are told at all.
-    pub fn due_at(&self, definition: &AlarmDefinition, now: i64, watermark: i64, told: bool) -> Option<i64> {
+    pub fn due_at(
+        &self,
+        definition: &AlarmDefinition,
+        now: i64,
+        watermark: i64,
+        told: bool,
+    ) -> Option<i64> {
         let evaluation = next_evaluation(definition, self.newest_event_time, watermark)
             .map(|at| at.saturating_add(now.saturating_sub(watermark)));
         let incidents = self.incidents.iter().filter(|_| told);
@@ -159,20 +229,27 @@ mod tests {
         Head::new(filter(1.0), GroupId::of("Failures", &[]), vec![])
     }
 
+    fn reconcile(head: &mut Head, alarms: &[Alarm]) -> Reconciled {
+        head.reconcile(alarms, |_| true, |_| 0)
+    }
+
     #[test]
     fn a_head_comes_back_as_it_was() {
         let mut head = head();
-        head.reconcile(&[alarm(0, 60, 3)]);
+        reconcile(&mut head, &[alarm(0, 60, 3)]);
         assert_eq!(Head::parse(&head.to_json()).unwrap(), head);
         assert!(Head::parse("{}").is_err());
+        let later = head.to_json().replace(r#""schema":1"#, r#""schema":2"#);
+        let error = Head::parse(&later).unwrap_err();
+        assert!(error.source.to_string().contains("schema 2, expected 1"));
     }
 
     #[test]
     fn an_alarm_that_grows_stays_the_same_incident() {
         let mut head = head();
-        assert_eq!(head.reconcile(&[alarm(100, 160, 3)]).new, 1);
+        assert_eq!(reconcile(&mut head, &[alarm(100, 160, 3)]).new, 1);
         let id = head.incidents[0].id.clone();
-        assert_eq!(head.reconcile(&[alarm(40, 300, 6)]).new, 0);
+        assert_eq!(reconcile(&mut head, &[alarm(40, 300, 6)]).new, 0);
         assert_eq!(head.incidents.len(), 1);
         assert_eq!((&head.incidents[0].id, head.incidents[0].matched), (&id, 6));
     }
@@ -180,10 +257,10 @@ mod tests {
     #[test]
     fn an_alarm_that_joins_two_takes_the_name_of_the_one_told_first() {
         let mut head = head();
-        head.reconcile(&[alarm(0, 60, 3), alarm(1_000, 1_060, 2)]);
+        reconcile(&mut head, &[alarm(0, 60, 3), alarm(1_000, 1_060, 2)]);
         let id = head.incidents[1].id.clone();
         head.incidents[1].told(5_000);
-        head.reconcile(&[alarm(0, 1_060, 6)]);
+        reconcile(&mut head, &[alarm(0, 1_060, 6)]);
         assert_eq!(head.incidents.len(), 1);
         assert_eq!(head.incidents[0].id, id);
         assert_eq!(head.incidents[0].told_matched, 2);
@@ -192,15 +269,15 @@ mod tests {
     #[test]
     fn the_same_events_give_the_same_incident_again() {
         let (mut one, mut other) = (head(), head());
-        one.reconcile(&[alarm(0, 60, 3)]);
-        other.reconcile(&[alarm(0, 60, 3)]);
+        reconcile(&mut one, &[alarm(0, 60, 3)]);
+        reconcile(&mut other, &[alarm(0, 60, 3)]);
         assert_eq!(one, other);
     }
 
     #[test]
     fn old_incidents_are_forgotten_once_they_are_told() {
         let mut head = head();
-        head.reconcile(&[alarm(0, 60, 3), alarm(5_000, 5_060, 1)]);
+        reconcile(&mut head, &[alarm(0, 60, 3), alarm(5_000, 5_060, 1)]);
         head.incidents[0].told(100);
         head.forget(HORIZON_SECONDS * 2);
         assert_eq!(head.incidents.len(), 1, "the other one is still to be told");
@@ -209,14 +286,38 @@ mod tests {
     #[test]
     fn a_group_has_a_bounded_number_of_incidents() {
         let mut head = head();
-        let alarms: Vec<Alarm> = (0..600).map(|n| alarm(n * 1_000, n * 1_000, 1)).collect();
-        head.reconcile(&alarms);
-        assert_eq!(head.forget(0), 0, "none is told yet");
-        head.incidents.iter_mut().for_each(|incident| {
-            incident.told(0);
-        });
-        assert_eq!(head.forget(0), 100);
-        assert!(head.to_json().len() < 390_000);
+        let alarms: Vec<Alarm> = (0..900).map(|n| alarm(n * 1_000, n * 1_000, 1)).collect();
+        reconcile(&mut head, &alarms[..850]);
+        head.pass_over(0);
+        reconcile(&mut head, &alarms);
+        assert_eq!(
+            head.forget(0),
+            Forgotten {
+                told: 100,
+                untold: 0
+            }
+        );
+        assert_eq!(head.incidents.len(), MOST_INCIDENTS);
+        // What was forgotten is not told again when its buckets are read again.
+        assert_eq!(reconcile(&mut head, &alarms).new, 0);
+        assert!(head.to_json().len() < 390_000, "{}", head.to_json().len());
+    }
+
+    #[test]
+    fn too_many_incidents_at_once_are_bounded_and_counted() {
+        let mut head = head();
+        let alarms: Vec<Alarm> = (0..2_000).map(|n| alarm(n * 1_000, n * 1_000, 1)).collect();
+        reconcile(&mut head, &alarms);
+        let untold = 2_000 - MOST_INCIDENTS as u64;
+        assert_eq!(head.forget(0), Forgotten { told: 0, untold });
+        assert!(head.incidents[0].start >= 1_000_000, "the newest stay");
+    }
+
+    #[test]
+    fn an_alarm_that_is_not_new_becomes_no_incident() {
+        let mut head = head();
+        assert_eq!(head.reconcile(&[alarm(0, 60, 3)], |_| false, |_| 0).new, 0);
+        assert!(head.incidents.is_empty());
     }
 
     #[test]
@@ -224,10 +325,10 @@ mod tests {
         let mut head = head();
         let definition = head.filter.definition().unwrap();
         assert_eq!(head.due_at(&definition, 0, 0, true), None);
-        head.reconcile(&[alarm(0, 60, 3)]);
+        reconcile(&mut head, &[alarm(0, 60, 3)]);
         head.incidents[0].told(100);
         assert_eq!(head.due_at(&definition, 100, 0, true), None);
-        head.reconcile(&[alarm(0, 90, 4)]);
+        reconcile(&mut head, &[alarm(0, 90, 4)]);
         assert_eq!(head.due_at(&definition, 100, 0, true), Some(3_700));
         assert_eq!(head.due_at(&definition, 100, 0, false), None);
     }

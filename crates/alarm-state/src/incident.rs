@@ -43,6 +43,9 @@ pub struct Incident {
     /// The step that is being told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telling: Option<Telling>,
+    /// The next step is being held for the summary of the hour that starts then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holding: Option<i64>,
 }
 
 /// A step that is being told: written before it is published, removed after.
@@ -88,14 +91,18 @@ impl Incident {
             told_last_event_time: None,
             told_at: 0,
             telling: None,
+            holding: None,
         };
-        incident.take(alarm);
+        incident.take(alarm, 0);
         incident
     }
 
-    /// Takes over what the alarm is now. What has been remembered for too long is in no alarm any
-    /// more, so an incident keeps its start and its first event.
-    pub(crate) fn take(&mut self, alarm: &Alarm) {
+    /// Takes over what the alarm is now; `new` is how many of its events were not known before.
+    ///
+    /// An alarm that starts later than its incident, or ends before it, is a piece of one that is longer
+    /// than what was looked at, or remembered: the incident stays as long as it is and counts on.
+    pub(crate) fn take(&mut self, alarm: &Alarm, new: u64) {
+        let is_whole = alarm.start <= self.start && alarm.end >= self.end;
         self.start = self.start.min(alarm.start);
         self.end = self.end.max(alarm.end);
         self.first_event_time = match (self.first_event_time, alarm.first_event_time) {
@@ -103,7 +110,11 @@ impl Incident {
             (known, found) => known.or(found),
         };
         self.last_event_time = self.last_event_time.max(alarm.last_event_time);
-        self.matched = self.matched.max(alarm.matched as u64);
+        let known = match is_whole {
+            true => self.matched,
+            false => self.matched.saturating_add(new),
+        };
+        self.matched = known.max(alarm.matched as u64);
         self.is_open = alarm.state == AlarmStatus::Open;
     }
 
@@ -117,6 +128,7 @@ impl Incident {
         self.told_last_event_time = self.told_last_event_time.max(other.told_last_event_time);
         self.told_at = self.told_at.max(other.told_at);
         self.telling = self.telling.or(other.telling);
+        self.holding = self.holding.or(other.holding);
     }
 
     /// What is to be done about it at `now` (Unix seconds).
@@ -129,7 +141,7 @@ impl Incident {
                 step,
                 may_be_repeat: !telling.refused,
             },
-            None if self.steps == 0 => Action::Tell {
+            None if self.steps == 0 || self.holding.is_some() => Action::Tell {
                 step,
                 may_be_repeat: false,
             },
@@ -179,6 +191,7 @@ impl Incident {
         self.told_last_event_time = self.last_event_time;
         self.told_at = now;
         self.telling = None;
+        self.holding = None;
         self.merged = false;
         new
     }
@@ -215,7 +228,7 @@ pub(crate) mod tests {
         incident.begin_telling(100);
         assert_eq!(incident.told(100), 3);
         assert_eq!(incident.action(100_000), Action::Nothing);
-        incident.take(&alarm(0, 120, 5));
+        incident.take(&alarm(0, 120, 5), 0);
         assert_eq!(incident.action(200), Action::Wait(3_700));
         assert_eq!(incident.action(3_700), tell(2));
         assert_eq!(incident.told(3_700), 2);
@@ -239,9 +252,35 @@ pub(crate) mod tests {
     fn what_is_forgotten_takes_nothing_back() {
         let mut incident = Incident::new("i".into(), &alarm(0, 60, 3));
         incident.told(100);
-        incident.take(&alarm(50, 400, 2));
+        incident.take(&alarm(50, 400, 2), 0);
         assert_eq!((incident.start, incident.matched), (0, 3));
         assert_eq!(incident.action(4_000), tell(2), "there is a later event");
+    }
+
+    #[test]
+    fn an_alarm_longer_than_what_is_remembered_counts_on() {
+        let mut incident = Incident::new("i".into(), &alarm(0, 1_000, 4_000));
+        incident.told(100);
+        incident.take(&alarm(500, 1_100, 4_000), 2);
+        assert_eq!(incident.matched, 4_002);
+        incident.take(&alarm(500, 1_100, 4_000), 0);
+        assert_eq!(
+            incident.matched, 4_002,
+            "a message that comes again brings nothing new"
+        );
+    }
+
+    #[test]
+    fn a_step_that_is_being_held_is_held_before_anything_else() {
+        let mut incident = Incident::new("i".into(), &alarm(0, 60, 3));
+        incident.told(100);
+        incident.holding = Some(0);
+        assert_eq!(incident.action(101), tell(2));
+        incident.told(101);
+        assert_eq!(
+            (incident.holding, incident.action(102)),
+            (None, Action::Nothing)
+        );
     }
 
     #[test]
@@ -251,10 +290,14 @@ pub(crate) mod tests {
         let mut second = Incident::new("b".into(), &alarm(900, 960, 2));
         second.told(1_000);
         first.absorb(second);
-        first.take(&alarm(0, 960, 5));
+        first.take(&alarm(0, 960, 5), 0);
         assert!(first.merged);
-        assert_eq!(first.action(9_000), Action::Nothing, "all five have been told");
-        first.take(&alarm(0, 960, 6));
+        assert_eq!(
+            first.action(9_000),
+            Action::Nothing,
+            "all five have been told"
+        );
+        first.take(&alarm(0, 960, 6), 0);
         assert_eq!(first.action(9_000), tell(2));
         first.told(9_000);
         assert!(!first.merged);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::StoredError;
+use crate::{StoredError, parse_stored};
 
 /// How long a log file is remembered: 45 days, in seconds.
 pub const LEDGER_SECONDS: i64 = 45 * 86_400;
@@ -40,6 +40,10 @@ pub struct FileEntry {
     /// The entity tags that are done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub done_etags: Vec<String>,
+    /// Documents of metrics that were not written when the last attempt failed, the newest ones; the older
+    /// ones were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_left: Option<usize>,
     /// When this was written, in Unix seconds.
     pub updated_at: i64,
 }
@@ -83,7 +87,7 @@ impl FileEntry {
     /// # Errors
     /// The text is something else.
     pub fn parse(text: &str) -> Result<Self, StoredError> {
-        serde_json::from_str(text).map_err(|source| StoredError::new("entry of a log file", source))
+        parse_stored("entry of a log file", text, SCHEMA)
     }
 
     /// The form in which it is stored.
@@ -100,7 +104,9 @@ impl FileEntry {
         now_millis: i64,
         lease_until_millis: i64,
     ) -> Claim {
-        let done_etags = known.map(|entry| entry.done_etags.as_slice()).unwrap_or_default();
+        let done_etags = known
+            .map(|entry| entry.done_etags.as_slice())
+            .unwrap_or_default();
         if done_etags.iter().any(|done| done == etag) {
             return Claim::Done;
         }
@@ -123,6 +129,9 @@ impl FileEntry {
                 attempts: known.map_or(0, |entry| entry.attempts).saturating_add(1),
                 reason: None,
                 done_etags: done_etags.to_vec(),
+                metrics_left: known
+                    .filter(|entry| entry.etag == etag)
+                    .and_then(|entry| entry.metrics_left),
                 updated_at: now_millis.div_euclid(1000),
             },
             replaces: !done_etags.is_empty(),
@@ -141,6 +150,7 @@ impl FileEntry {
             attempts: 0,
             reason: None,
             done_etags: Vec::new(),
+            metrics_left: None,
             updated_at: now,
         };
         let entry = known.cloned().unwrap_or(none);
@@ -161,6 +171,7 @@ impl FileEntry {
         };
         self.reason = skipped.map(String::from);
         self.lease_until_millis = 0;
+        self.metrics_left = None;
         self.updated_at = now;
         self.done_etags.push(self.etag.clone());
         let surplus = self.done_etags.len().saturating_sub(MOST_ETAGS);
@@ -169,7 +180,9 @@ impl FileEntry {
     }
 
     /// The entry of a log file whose processing failed: the next attempt need not wait.
-    pub fn failed(mut self, reason: &str, now: i64) -> FileEntry {
+    /// `metrics_left` is how many documents of metrics were not written, if some were.
+    pub fn failed(mut self, reason: &str, metrics_left: Option<usize>, now: i64) -> FileEntry {
+        self.metrics_left = metrics_left.or(self.metrics_left);
         self.status = FileStatus::Failed;
         self.reason = Some(reason.to_owned());
         self.lease_until_millis = 0;
@@ -205,14 +218,26 @@ mod tests {
     #[test]
     fn a_file_in_work_is_held_until_the_lease_ends() {
         let (entry, _) = granted(None, "a", 0);
-        assert_eq!(claim(Some(&entry), "a", 999), Claim::Held { until_millis: 1_000 });
+        assert_eq!(
+            claim(Some(&entry), "a", 999),
+            Claim::Held {
+                until_millis: 1_000
+            }
+        );
         assert_eq!(granted(Some(&entry), "a", 1_000).0.attempts, 2);
     }
 
     #[test]
     fn a_failed_file_can_be_claimed_at_once() {
-        let failed = granted(None, "a", 0).0.failed("throttled", 0);
-        assert_eq!(granted(Some(&failed), "a", 1).0.attempts, 2);
+        let failed = granted(None, "a", 0).0.failed("throttled", Some(3), 0);
+        let (again, _) = granted(Some(&failed), "a", 1);
+        assert_eq!((again.attempts, again.metrics_left), (2, Some(3)));
+        let (other, _) = granted(Some(&failed), "b", 1);
+        assert_eq!(
+            other.metrics_left, None,
+            "another content has other metrics"
+        );
+        assert_eq!(again.finished(None, 1).metrics_left, None);
         assert_eq!(failed.reason.as_deref(), Some("throttled"));
         let before = FileEntry::failed_before(Some(&failed), "not_found", 2);
         assert_eq!((before.attempts, before.status), (2, FileStatus::Failed));

@@ -35,11 +35,13 @@ mod message;
 mod quota;
 mod sample_codec;
 
-pub use bucket::{BUCKET_SECONDS, Bucket, Encoded, MOST_SAMPLES_A_MINUTE, bucket_start};
+pub use bucket::{
+    BUCKET_SECONDS, Bucket, Encoded, MOST_SAMPLES_A_MINUTE, MOST_VALUES_A_MINUTE, bucket_start,
+};
 pub use evidence::EvidenceBucket;
 pub use filter::{ExpiredSuppression, Filter};
 pub use group::{GroupId, GroupKeys, hash};
-pub use head::{Head, Reconciled};
+pub use head::{Forgotten, Head, Reconciled};
 pub use incident::{Action, FOLLOW_UP_SECONDS, Incident, Telling};
 pub use ledger::{Claim, FileEntry, FileStatus, LEDGER_SECONDS, file_key};
 pub use message::{
@@ -47,7 +49,9 @@ pub use message::{
     split,
 };
 pub use metric_alarm::Sample;
-pub use quota::{HeldStep, HourQuota, MOST_MESSAGES_AN_HOUR, Slot, SummaryState, hour_of, quota_key};
+pub use quota::{
+    HeldStep, HourQuota, MOST_MESSAGES_AN_HOUR, Slot, SummaryState, hour_of, quota_key,
+};
 pub use sample_codec::CodecError;
 
 /// How long matches are remembered, by their event time: 14 days, in seconds.
@@ -62,6 +66,33 @@ pub struct StoredError {
     /// What is wrong with it.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// What is stored has a form that this version does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("it has schema {found}, expected {expected}: a later version wrote it")]
+struct SchemaError {
+    found: u32,
+    expected: u32,
+}
+
+/// Reads a stored form of JSON. A later form is refused and never written over.
+fn parse_stored<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    text: &str,
+    schema: u32,
+) -> Result<T, StoredError> {
+    #[derive(serde::Deserialize)]
+    struct Schema {
+        schema: u32,
+    }
+    let failed = |source| StoredError::new(what, source);
+    let Schema { schema: found } = serde_json::from_str(text).map_err(failed)?;
+    if found != schema {
+        let expected = schema;
+        return Err(StoredError::new(what, SchemaError { found, expected }));
+    }
+    serde_json::from_str(text).map_err(failed)
 }
 
 impl StoredError {

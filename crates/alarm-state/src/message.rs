@@ -91,7 +91,9 @@ pub enum MessageError {
     #[error("not a message of the match queue, expected JSON with `type` matches, tick or summary")]
     Form(#[source] serde_json::Error),
     /// It is of a later version.
-    #[error("the message has schema {found}, expected {SCHEMA}: an older version of the function reads the queue")]
+    #[error(
+        "the message has schema {found}, expected {SCHEMA}: an older version of the function reads the queue"
+    )]
     Schema {
         /// Its schema.
         found: u32,
@@ -150,6 +152,8 @@ impl Matches {
             &self.filter.definition_hash(),
             &self.group_id.0,
             &format!("{}/{}", self.part, self.parts),
+            // Under other filters the same log file may hold other matches.
+            &self.samples,
         ])
     }
 
@@ -172,7 +176,7 @@ impl Matches {
 }
 
 /// The matches of one filter and group in one log file as messages, split by their ids so that a file
-/// that is read again gives the same messages. `samples` and `evidence` in any order.
+/// that is read again gives the same messages. `samples` and `evidence` in any order; copies count once.
 pub fn split(
     filter: &Filter,
     (group_id, group): (&GroupId, &[Option<String>]),
@@ -181,7 +185,8 @@ pub fn split(
     samples: &[Sample],
     evidence: &[Evidence],
 ) -> Vec<Matches> {
-    let mut parts = parts_by_id(samples);
+    let mut parts = parts_by_id(&distinct(samples));
+    parts.retain(|part| !part.is_empty());
     let count = parts.len();
     for part in &mut parts {
         part.sort_by_key(|sample| (sample.time, sample.id));
@@ -201,6 +206,17 @@ pub fn split(
         evidence: std::mem::take(&mut evidence),
     };
     parts.into_iter().enumerate().map(message).collect()
+}
+
+/// Each id once: with the lowest time, then the lowest value.
+fn distinct(samples: &[Sample]) -> Vec<Sample> {
+    let mut distinct = samples.to_vec();
+    distinct.sort_by(|a, b| {
+        let by_time = (a.id, a.time).cmp(&(b.id, b.time));
+        by_time.then(a.value.total_cmp(&b.value))
+    });
+    distinct.dedup_by_key(|sample| sample.id);
+    distinct
 }
 
 fn parts_by_id(samples: &[Sample]) -> Vec<Vec<Sample>> {
@@ -258,7 +274,14 @@ mod tests {
         };
         let group = [Some("111122223333".to_owned())];
         let id = GroupId::of("Failures", &group);
-        split(&filter(1.0), (&id, &group), &object, 7, &samples(count), &[])
+        split(
+            &filter(1.0),
+            (&id, &group),
+            &object,
+            7,
+            &samples(count),
+            &[],
+        )
     }
 
     #[test]
@@ -291,6 +314,27 @@ mod tests {
     }
 
     #[test]
+    fn copies_of_one_event_in_a_file_are_one_match_in_one_message() {
+        let copies: Vec<Sample> = (0..20_000)
+            .map(|n| Sample {
+                time: 5 + n % 3,
+                id: 7,
+                value: 1.0,
+            })
+            .collect();
+        let object = SourceObject {
+            bucket: "trail".into(),
+            key: "k".into(),
+            etag: "e".into(),
+        };
+        let id = GroupId::of("Failures", &[]);
+        let messages = split(&filter(1.0), (&id, &[]), &object, 7, &copies, &[]);
+        assert_eq!(messages.len(), 1);
+        let samples = messages[0].samples().unwrap();
+        assert_eq!((samples.len(), samples[0].time), (1, 5));
+    }
+
+    #[test]
     fn ids_that_all_fall_into_one_part_are_split_all_the_same() {
         let samples: Vec<Sample> = (0..6_000)
             .map(|n| Sample {
@@ -309,8 +353,14 @@ mod tests {
         for (body, expected) in [
             ("hello".to_owned(), "expected JSON with `type`"),
             ("{}".to_owned(), "expected JSON with `type`"),
-            (good.replace(r#""schema":1"#, r#""schema":2"#), "has schema 2"),
-            (good.replace(r#""matched":3"#, r#""matched":4"#), "announces 4 matches and holds 3"),
+            (
+                good.replace(r#""schema":1"#, r#""schema":2"#),
+                "has schema 2",
+            ),
+            (
+                good.replace(r#""matched":3"#, r#""matched":4"#),
+                "announces 4 matches and holds 3",
+            ),
             (good.replace(r#""Sum""#, r#""Sun""#), "cannot be read"),
         ] {
             let error = QueueBody::parse(&body).unwrap_err().to_string();
@@ -321,7 +371,9 @@ mod tests {
     #[test]
     fn ticks_and_summaries_come_back_as_they_were() {
         for body in [
-            QueueBody::Tick(Tick { partition: "alarm#a#b".into() }),
+            QueueBody::Tick(Tick {
+                partition: "alarm#a#b".into(),
+            }),
             QueueBody::Summary(Summary { hour: 3600 }),
         ] {
             assert_eq!(QueueBody::parse(&body.to_json()).unwrap(), body);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::StoredError;
+use crate::{StoredError, parse_stored};
 
 /// Messages of the whole stack in one hour; what is beyond is told in one summary.
 pub const MOST_MESSAGES_AN_HOUR: usize = 20;
@@ -109,7 +109,7 @@ impl HourQuota {
     /// # Errors
     /// The text is something else.
     pub fn parse(text: &str) -> Result<Self, StoredError> {
-        serde_json::from_str(text).map_err(|source| StoredError::new("quota of an hour", source))
+        parse_stored("quota of an hour", text, SCHEMA)
     }
 
     /// The form in which it is stored.
@@ -141,7 +141,10 @@ impl HourQuota {
     /// When the summary is due, in Unix seconds; never if nothing is held or it is told.
     pub fn due_at(&self) -> Option<i64> {
         let is_wanted = self.held && self.summary != SummaryState::Told;
-        is_wanted.then_some(self.hour.saturating_add(HOUR_SECONDS + SUMMARY_DELAY_SECONDS))
+        is_wanted.then_some(
+            self.hour
+                .saturating_add(HOUR_SECONDS + SUMMARY_DELAY_SECONDS),
+        )
     }
 
     /// When it ends, in Unix seconds.

@@ -92,7 +92,8 @@ fn is_throttled(status: u16, code: &str) -> bool {
         "SlowDown",
         "TooManyRequestsException",
     ];
-    matches!(status, 429 | 503) || code.contains("Throttl") || CODES.contains(&code)
+    // A bare 503 may come from anything on the way, after the request was carried out.
+    status == 429 || code.contains("Throttl") || CODES.contains(&code)
 }
 
 /// Services pass on what KMS answered: as a code of its own (`KMS.DisabledException` of S3,
@@ -201,7 +202,8 @@ mod tests {
             (400, "KMS.ThrottlingException", "", Throttled),
             (403, "RequestThrottled", "", Throttled),
             (503, "SlowDown", "", Throttled),
-            (503, "", "", Throttled),
+            (503, "", "", Unknown),
+            (503, "ServiceUnavailable", "", Unknown),
             (429, "", "", Throttled),
             (400, "ThrottlingException", "", Throttled),
             (400, "Throttled", "", Throttled),

@@ -201,6 +201,12 @@ pub enum ReadError {
     /// `Records` is something else than an array.
     #[error("`Records` is not an array")]
     RecordsNotAnArray,
+    /// It inflates to more than the reader may read. Nothing of it was handed out.
+    #[error("the object inflates to more than {limit} bytes")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// A digest file: `logFiles` and `digestEndTime` instead of `Records`.
     #[error("the content is a digest file, expected a log file")]
     DigestFile,
@@ -220,6 +226,7 @@ impl ReadError {
             ReadError::NotJson { .. } => "not_json",
             ReadError::NoRecords => "no_records",
             ReadError::RecordsNotAnArray => "records_not_an_array",
+            ReadError::TooLarge { .. } => "too_large",
             ReadError::DigestFile => "digest_file",
         }
     }
@@ -256,6 +263,7 @@ pub struct LogFileReader {
     decompressor: Decompressor,
     buffer: Vec<u8>,
     buffer_bytes: usize,
+    most_content_bytes: u64,
 }
 
 /// Size of the first window onto a content that does not fit the buffer.
@@ -274,6 +282,17 @@ impl LogFileReader {
             decompressor: Decompressor::new(),
             buffer: Vec::new(),
             buffer_bytes,
+            most_content_bytes: u64::MAX,
+        }
+    }
+
+    /// Refuses objects that inflate to more than this as [`ReadError::TooLarge`], for those whose time
+    /// is limited: a small object can inflate to a thousand times its size.
+    #[must_use]
+    pub fn most_content_bytes(self, most_content_bytes: u64) -> Self {
+        LogFileReader {
+            most_content_bytes,
+            ..self
         }
     }
 
@@ -315,7 +334,7 @@ impl LogFileReader {
                 },
             )
         } else {
-            verify(object)?;
+            verify(object, self.most_content_bytes)?;
             read_stream(&mut document, object, self.buffer_bytes, &mut count)?
         };
         Ok(tally.summary(&document, content_bytes, framing))
@@ -346,13 +365,19 @@ fn read_slice(
 }
 
 /// Inflates everything once, for its checks. What fails here fails as a whole.
-fn verify(object: &[u8]) -> Result<(), ReadError> {
+fn verify(object: &[u8], limit: u64) -> Result<(), ReadError> {
     let mut stream = GzipStream::new(object);
     let mut output = vec![0; 1 << 16];
+    let mut inflated = 0_u64;
     loop {
         match stream.read(&mut output) {
             Ok(0) => return Ok(()),
-            Ok(_) => {}
+            Ok(read) => {
+                inflated += read as u64;
+                if inflated > limit {
+                    return Err(ReadError::TooLarge { limit });
+                }
+            }
             Err(source) => {
                 let readable_records = readable_records(object);
                 return Err(ReadError::Gzip {

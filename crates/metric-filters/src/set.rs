@@ -149,6 +149,15 @@ pub struct Evaluator<'s> {
 }
 
 impl Evaluator<'_> {
+    /// Refuses objects that inflate to more than this; see [`LogFileReader::most_content_bytes`].
+    #[must_use]
+    pub fn most_content_bytes(self, most_content_bytes: u64) -> Self {
+        Evaluator {
+            reader: self.reader.most_content_bytes(most_content_bytes),
+            ..self
+        }
+    }
+
     /// Reads one object and hands out each match; see [`LogFileReader::read`] for `object`, `folder`
     /// and the errors.
     ///

@@ -22,7 +22,8 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// S3 does.
 pub fn s3_notification(bucket: &str, objects: &[(&str, Option<&str>)]) -> Value {
     let record = |&(key, etag): &(&str, Option<&str>)| {
-        let mut object = json!({ "key": form_encoded(key), "size": 1024, "sequencer": "0055AED6DCD90281E5" });
+        let mut object =
+            json!({ "key": form_encoded(key), "size": 1024, "sequencer": "0055AED6DCD90281E5" });
         if let Some(etag) = etag {
             object["eTag"] = etag.into();
         }
@@ -64,4 +65,9 @@ fn form_encoded(key: &str) -> String {
 /// A time, in Unix seconds, as CloudTrail writes it.
 pub fn time(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).unwrap().to_string()
+}
+
+/// The time that [`time`] wrote, in Unix seconds.
+pub fn seconds(time: &str) -> i64 {
+    time.parse::<jiff::Timestamp>().unwrap().as_second()
 }

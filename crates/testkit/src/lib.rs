@@ -32,6 +32,6 @@ mod build;
 mod run;
 mod world;
 
-pub use build::{gzip, log_file, s3_notification, sqs_record, time};
+pub use build::{gzip, log_file, s3_notification, seconds, sqs_record, time};
 pub use run::run;
 pub use world::{Fault, QueueHandle, Sent, World};

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use std::task::Poll;
 
 use ports::{
     Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Publication, Publish, Put,
@@ -36,6 +37,7 @@ struct State {
     requests: Vec<String>,
     faults: HashMap<usize, Fault>,
     failing: Vec<(String, Fault)>,
+    take_turns: bool,
     objects: BTreeMap<(String, String), Vec<StoredObject>>,
     items: BTreeMap<ItemKey, Item>,
     queues: BTreeMap<String, Vec<Sent>>,
@@ -75,6 +77,24 @@ impl World {
         }
     }
 
+    /// The same world as another process sees it, which lives and dies by itself.
+    pub fn process(&self) -> World {
+        World {
+            state: Rc::clone(&self.state),
+            dead: Rc::default(),
+        }
+    }
+
+    /// Whether the process has died and was not [revived](Self::revive).
+    pub fn is_dead(&self) -> bool {
+        self.dead.get()
+    }
+
+    /// From now on a request lets the others go first: it is carried out when it is polled again.
+    pub fn take_turns(&self) {
+        self.state.borrow_mut().take_turns = true;
+    }
+
     /// Lets time pass.
     pub fn advance(&self, seconds: i64) {
         self.state.borrow_mut().now_millis += seconds * 1000;
@@ -84,10 +104,15 @@ impl World {
     pub fn put_object(&self, bucket: &str, key: &str, content: Vec<u8>) -> StoredObject {
         let mut state = self.state.borrow_mut();
         let last_modified = Some(state.now_millis.div_euclid(1000));
-        let versions = state.objects.entry((bucket.into(), key.into())).or_default();
-        let hash = content.iter().fold(versions.len() as u64 + 7, |hash, &byte| {
-            hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
-        });
+        let versions = state
+            .objects
+            .entry((bucket.into(), key.into()))
+            .or_default();
+        let hash = content
+            .iter()
+            .fold(versions.len() as u64 + 7, |hash, &byte| {
+                hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
+            });
         let object = StoredObject {
             content,
             etag: format!("{hash:016x}"),
@@ -168,6 +193,10 @@ impl World {
         of: &str,
         carry_out: impl FnOnce(&mut State) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
+        let takes_turns = self.state.borrow().take_turns;
+        if takes_turns {
+            turn().await;
+        }
         if self.dead.get() {
             return std::future::pending().await;
         }
@@ -199,6 +228,19 @@ impl World {
             _ => outcome,
         }
     }
+}
+
+/// Pending once.
+async fn turn() {
+    let mut is_first = true;
+    std::future::poll_fn(|context| {
+        if std::mem::take(&mut is_first) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 fn error(operation: &'static str, kind: ErrorKind) -> RequestError {
@@ -295,7 +337,11 @@ impl Items for World {
     }
 
     async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
-        assert_ne!(Some(item.version), expected, "a write has a version of its own");
+        assert_ne!(
+            Some(item.version),
+            expected,
+            "a write has a version of its own"
+        );
         let of = format!("{}/{}", item.key.partition, item.key.sort);
         self.request("PutItem", &of, |state| {
             let known = state.items.get(&item.key);

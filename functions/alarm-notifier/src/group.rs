@@ -18,6 +18,13 @@ const SHORTEST_SECONDS: i64 = 2 * 86_400;
 /// Buckets that are read for the events that a message shows.
 const MOST_EVIDENCE_BUCKETS: usize = 8;
 
+/// How far beyond the events of a message alarms are followed. One that goes on for longer is counted on
+/// by what is new, so that a message costs no more than a day of buckets.
+const FOLLOWED_SECONDS: i64 = 86_400;
+
+/// A head that has not changed is written again when it was last written so long ago.
+const REFRESH_SECONDS: i64 = 86_400;
+
 /// More than there can be.
 const ALL: usize = usize::MAX;
 
@@ -28,6 +35,8 @@ pub(crate) struct Group<'t, T> {
     /// `None`: nothing is known of the group.
     pub(crate) head: Option<Head>,
     version: Option<u64>,
+    /// Body, due time and expiry as they are in the table.
+    stored: Option<(String, Option<i64>, i64)>,
 }
 
 /// Buckets that were read, all there are from `first` to `last`.
@@ -43,10 +52,24 @@ struct StoredBucket {
 }
 
 /// What a batch of samples came to.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(crate) struct Merged {
-    pub(crate) new: u64,
+    /// By the start of the bucket they are in.
+    new: BTreeMap<i64, u64>,
     pub(crate) over_limit: u64,
+}
+
+impl Merged {
+    /// How many samples were not known before.
+    pub(crate) fn new_samples(&self) -> u64 {
+        self.new.values().sum()
+    }
+
+    /// How many of them lie in the alarm, or in a bucket that it begins or ends in.
+    pub(crate) fn new_in(&self, alarm: &Alarm) -> u64 {
+        let buckets = bucket_start(alarm.start)..alarm.end.max(alarm.start.saturating_add(1));
+        self.new.range(buckets).map(|(_, new)| new).sum()
+    }
 }
 
 impl<'t, T: Items> Group<'t, T> {
@@ -63,24 +86,36 @@ impl<'t, T: Items> Group<'t, T> {
             table,
             keys,
             head,
-            version: item.map(|item| item.version),
+            version: item.as_ref().map(|item| item.version),
+            stored: item.map(|item| (text(&item).to_owned(), item.due_at, item.expires_at)),
         })
     }
 
-    /// Writes the head; nobody else may have written it meanwhile.
+    /// Writes the head if it has changed; nobody else may have written it meanwhile.
     pub(crate) async fn save(&mut self, due_at: Option<i64>, now: i64) -> Result<(), Stopped> {
         let Some(head) = &self.head else {
             return Ok(());
         };
+        let (body, expires_at) = (head.to_json(), head.expires_at(now));
+        let is_there = self
+            .stored
+            .as_ref()
+            .is_some_and(|(known, known_due_at, expires)| {
+                *known == body && *known_due_at == due_at && expires_at - expires < REFRESH_SECONDS
+            });
+        if is_there {
+            return Ok(());
+        }
         let item = Item {
             key: self.key(self.keys.head().to_owned()),
             version: self.version.map_or(1, |version| version + 1),
-            body: Body::Text(head.to_json()),
+            body: Body::Text(body.clone()),
             due_at,
-            expires_at: head.expires_at(now),
+            expires_at,
         };
         self.put(&item, self.version).await?;
         self.version = Some(item.version);
+        self.stored = Some((body, due_at, expires_at));
         Ok(())
     }
 
@@ -108,9 +143,16 @@ impl<'t, T: Items> Group<'t, T> {
         }
         .await?;
         let merged = self.merge_samples(&mut loaded, &samples, now).await?;
-        let is_touched = |alarm: &Alarm| times().any(|time| alarm.start <= time && time < alarm.end);
+        let is_touched =
+            |alarm: &Alarm| times().any(|time| alarm.start <= time && time < alarm.end);
         let alarms = self
-            .alarms_around(loaded, definition, now, watermark, is_touched)
+            .alarms_around(
+                loaded,
+                definition,
+                (first, last),
+                (now, watermark),
+                is_touched,
+            )
             .await?;
         Ok((merged, alarms))
     }
@@ -129,13 +171,18 @@ impl<'t, T: Items> Group<'t, T> {
     async fn merge_evidence(&self, evidence: &[Evidence], now: i64) -> Result<(), Stopped> {
         let mut by_bucket: BTreeMap<i64, Vec<&Evidence>> = BTreeMap::new();
         for event in evidence {
-            by_bucket.entry(bucket_start(event.time)).or_default().push(event);
+            by_bucket
+                .entry(bucket_start(event.time))
+                .or_default()
+                .push(event);
         }
         for (start, events) in by_bucket {
             let key = self.key(self.keys.evidence(start));
             let item = self.table.get(&key).await?;
             let live = item.as_ref().filter(|item| item.expires_at > now);
-            let known = live.map(|item| EvidenceBucket::parse(text(item))).transpose()?;
+            let known = live
+                .map(|item| EvidenceBucket::parse(text(item)))
+                .transpose()?;
             let mut bucket = known.unwrap_or_default();
             if bucket.merge(events.into_iter()) {
                 let expected = item.as_ref().map(|item| item.version);
@@ -154,7 +201,10 @@ impl<'t, T: Items> Group<'t, T> {
     ) -> Result<Merged, Stopped> {
         let mut by_bucket: BTreeMap<i64, Vec<Sample>> = BTreeMap::new();
         for &sample in samples {
-            by_bucket.entry(bucket_start(sample.time)).or_default().push(sample);
+            by_bucket
+                .entry(bucket_start(sample.time))
+                .or_default()
+                .push(sample);
         }
         let mut merged = Merged::default();
         for (start, samples) in by_bucket {
@@ -165,11 +215,15 @@ impl<'t, T: Items> Group<'t, T> {
             // Minutes in items of their own are read only where there is more to add.
             let mut versions: BTreeMap<u8, u64> = BTreeMap::new();
             for minute in stored.bucket.parts_of(&samples) {
-                let item = self.table.get(&self.key(self.keys.part(start, minute))).await?;
+                let item = self
+                    .table
+                    .get(&self.key(self.keys.part(start, minute)))
+                    .await?;
                 stored.bucket.load_part(minute, item.as_ref().map(bytes))?;
                 versions.extend(item.map(|item| (minute, item.version)));
             }
-            merged.new += stored.bucket.merge(&samples) as u64;
+            let new = stored.bucket.merge(&samples) as u64;
+            merged.new.insert(start, new);
             merged.over_limit += stored.bucket.over_limit();
             if !stored.bucket.is_changed() {
                 continue;
@@ -182,7 +236,10 @@ impl<'t, T: Items> Group<'t, T> {
                     // A writer that died may have split the bucket before.
                     None => self.table.get(&key).await?.map(|item| item.version),
                 };
-                self.put_part(key, Body::Bytes(part), expected, start, now).await?;
+                // It must not go before its bucket does, which a late sample may prolong.
+                let start = start.saturating_add(HORIZON_SECONDS);
+                self.put_part(key, Body::Bytes(part), expected, start, now)
+                    .await?;
             }
             let key = self.key(self.keys.bucket(start));
             let body = Body::Bytes(encoded.bucket);
@@ -197,8 +254,8 @@ impl<'t, T: Items> Group<'t, T> {
         &self,
         mut loaded: Loaded,
         definition: &AlarmDefinition,
-        now: i64,
-        watermark: i64,
+        (first, last): (i64, i64),
+        (now, watermark): (i64, i64),
         wanted: impl Fn(&Alarm) -> bool,
     ) -> Result<Vec<Alarm>, Stopped> {
         if !definition.slides() {
@@ -210,19 +267,25 @@ impl<'t, T: Items> Group<'t, T> {
             let mut alarms = loaded.alarms(definition, watermark);
             alarms.retain(&wanted);
             // An alarm that comes near the edge of what was read may go on beyond it.
-            let low = alarms.iter().any(|alarm| alarm.start < loaded.first.saturating_add(reach));
-            let high = alarms.iter().any(|alarm| alarm.end > loaded.last.saturating_sub(reach));
+            let low = alarms
+                .iter()
+                .any(|alarm| alarm.start < loaded.first.saturating_add(reach));
+            let high = alarms
+                .iter()
+                .any(|alarm| alarm.end > loaded.last.saturating_sub(reach));
             let mut grew = false;
-            if low && loaded.first > now.saturating_sub(2 * HORIZON_SECONDS) {
-                let first = loaded.first.saturating_sub(more);
-                let older = self.load_buckets(first, loaded.first - 1, now).await?;
+            if low && loaded.first > first.saturating_sub(FOLLOWED_SECONDS) {
+                let from = loaded.first.saturating_sub(more);
+                let older = self.load_buckets(from, loaded.first - 1, now).await?;
                 loaded.first = older.first;
                 loaded.buckets.extend(older.buckets);
                 grew = true;
             }
-            if high && loaded.last < now.saturating_add(HORIZON_SECONDS) {
-                let last = loaded.last.saturating_add(more);
-                let newer = self.load_buckets(loaded.last.saturating_add(1), last, now).await?;
+            if high && loaded.last < last.saturating_add(FOLLOWED_SECONDS) {
+                let to = loaded.last.saturating_add(more);
+                let newer = self
+                    .load_buckets(loaded.last.saturating_add(1), to, now)
+                    .await?;
                 loaded.last = newer.last;
                 loaded.buckets.extend(newer.buckets);
                 grew = true;
@@ -271,7 +334,10 @@ impl<'t, T: Items> Group<'t, T> {
         let to = self.keys.evidence(bucket_start(last));
         let partition = self.keys.partition();
         let most = MOST_EVIDENCE_BUCKETS;
-        let items = self.table.range(partition, &from, &to, newest, most).await?;
+        let items = self
+            .table
+            .range(partition, &from, &to, newest, most)
+            .await?;
         let mut events = Vec::new();
         for item in items.iter().filter(|item| item.expires_at > now) {
             let bucket = EvidenceBucket::parse(text(item))?;
@@ -310,7 +376,7 @@ impl<'t, T: Items> Group<'t, T> {
             body,
             due_at: None,
             // Times of events are input: one in the far future must not be kept for ever.
-            expires_at: by_event_time.clamp(soonest, soonest.saturating_add(HORIZON_SECONDS)),
+            expires_at: by_event_time.clamp(soonest, soonest.saturating_add(2 * HORIZON_SECONDS)),
         };
         self.put(&item, expected).await
     }
@@ -388,9 +454,8 @@ pub(crate) fn keys_of(matches: &Matches) -> GroupKeys {
 /// The head of a group with the newest that is known of its filter.
 pub(crate) fn head_of<'h>(head: &'h mut Option<Head>, matches: &Matches) -> &'h mut Head {
     let group_id: GroupId = matches.group_id.clone();
-    let head = head.get_or_insert_with(|| {
-        Head::new(matches.filter.clone(), group_id, matches.group.clone())
-    });
+    let head = head
+        .get_or_insert_with(|| Head::new(matches.filter.clone(), group_id, matches.group.clone()));
     head.filter.clone_from(&matches.filter);
     head.group.clone_from(&matches.group);
     head

@@ -28,15 +28,17 @@ async fn main() -> Result<(), Error> {
     };
     let notifier = &Notifier::new(settings, ports);
 
-    run(service_fn(|event: LambdaEvent<serde_json::Value>| async move {
-        let deadline_millis = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        let mut write_line = |line: &str| {
-            // Metrics leave as lines of the function's log; a log that is gone takes them along.
-            let _ = writeln!(std::io::stdout(), "{line}");
-        };
-        let answer = notifier.handle(event.payload, deadline_millis, &mut write_line);
-        // In a box: the future is deeper than the compiler likes.
-        Box::pin(answer).await.map_err(Error::from)
-    }))
+    run(service_fn(
+        |event: LambdaEvent<serde_json::Value>| async move {
+            let deadline_millis = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+            let mut write_line = |line: &str| {
+                // Metrics leave as lines of the function's log; a log that is gone takes them along.
+                let _ = writeln!(std::io::stdout(), "{line}");
+            };
+            let answer = notifier.handle(event.payload, deadline_millis, &mut write_line);
+            // In a box: the future is deeper than the compiler likes.
+            Box::pin(answer).await.map_err(Error::from)
+        },
+    ))
     .await
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use alarm_state::{GroupKeys, MessageError, QueueBody, Summary, Tick, hash};
+use alarm_state::{
+    BUCKET_SECONDS, GroupKeys, HORIZON_SECONDS, MessageError, QueueBody, Summary, Tick, hash,
+};
 use futures_util::future::join_all;
+use metric_alarm::{Alarm, AlarmDefinition};
 use ports::{Clock, Items, Publish, QueueMessage, SendMessages};
 use serde_json::{Value, json};
 
@@ -17,7 +20,7 @@ use crate::telling::{Teller, hour_of_partition, is_group};
 const WATERMARK_SECONDS: i64 = 900;
 
 /// No message is begun with less time left.
-const LAST_START_MILLIS: i64 = 1_500;
+const LAST_START_MILLIS: i64 = 3_000;
 
 /// Groups that one tick finds; the next tick finds more.
 const MOST_DUE: usize = 2_000;
@@ -123,11 +126,19 @@ where
     }
 
     /// The messages of each group one after the other, the groups side by side.
-    async fn batch(&self, messages: Vec<Received>, counted: &Counted, deadline_millis: i64) -> Value {
+    async fn batch(
+        &self,
+        messages: Vec<Received>,
+        counted: &Counted,
+        deadline_millis: i64,
+    ) -> Value {
         counted.count("MessagesReceived", messages.len() as u64);
         let mut groups: BTreeMap<String, Vec<Received>> = BTreeMap::new();
         for message in messages {
-            groups.entry(message.group.clone()).or_default().push(message);
+            groups
+                .entry(message.group.clone())
+                .or_default()
+                .push(message);
         }
         let groups = groups.into_values();
         let each = groups.map(|messages| self.in_order(messages, counted, deadline_millis));
@@ -154,8 +165,12 @@ where
                 Box::pin(self.message(&message, counted, deadline_millis)).await
             {
                 tracing::error!(
-                    message_id = message.id, group_id = message.group, outcome = "failed", reason,
-                    error, "message failed, and all later ones of its group wait"
+                    message_id = message.id,
+                    group_id = message.group,
+                    outcome = "failed",
+                    reason,
+                    error,
+                    "message failed, and all later ones of its group wait"
                 );
                 counted.count_by("MessagesFailed", "Reason", reason, 1);
                 failed.push(message.id);
@@ -173,7 +188,10 @@ where
         deadline_millis: i64,
     ) -> Result<(), Stopped> {
         if deadline_millis - self.ports.clock.now_millis() < LAST_START_MILLIS {
-            return Err(Stopped::new("no_time", "the time of the invocation is over"));
+            return Err(Stopped::new(
+                "no_time",
+                "the time of the invocation is over",
+            ));
         }
         let teller = Teller {
             settings: &self.settings,
@@ -203,20 +221,45 @@ where
         let (merged, alarms) = group
             .merge(matches, &definition, now, watermark(now))
             .await?;
-        let newest = matches.samples()?.iter().map(|sample| sample.time).max();
+        let times: Vec<i64> = matches
+            .samples()?
+            .iter()
+            .map(|sample| sample.time)
+            .collect();
+        let newest = times.iter().copied().max().unwrap_or(i64::MIN);
         let head = head_of(&mut group.head, matches);
-        head.newest_event_time = head.newest_event_time.max(newest.unwrap_or(i64::MIN));
-        let reconciled = head.reconcile(&alarms);
+        // The time of an event is input: what is far ahead must not keep the group due for ever.
+        let latest = now.saturating_add(definition.period_seconds());
+        head.newest_event_time = head.newest_event_time.max(newest.min(latest));
+        let is_touched = |alarm: &Alarm| {
+            times
+                .iter()
+                .any(|&time| alarm.start <= time && time < alarm.end)
+        };
+        let oldest = oldest_new_start(&definition, now);
+        let reconciled = head.reconcile(
+            &alarms,
+            |alarm| alarm.start >= oldest || is_touched(alarm),
+            |alarm| merged.new_in(alarm),
+        );
         tracing::info!(
-            filter = matches.filter.name, group_id = matches.group_id.0,
+            filter = matches.filter.name,
+            group_id = matches.group_id.0,
             object = format!("s3://{}/{}", matches.object.bucket, matches.object.key),
-            part = matches.part, parts = matches.parts, matched = matches.matched,
-            new = merged.new, incidents = reconciled.new, "matches counted"
+            part = matches.part,
+            parts = matches.parts,
+            matched = matches.matched,
+            new = merged.new_samples(),
+            incidents = reconciled.new,
+            "matches counted"
         );
         let counted = teller.counted;
         counted.count("MatchesReceived", matches.matched);
-        counted.count("MatchesCounted", merged.new);
-        counted.count("MatchesKnown", matches.matched.saturating_sub(merged.new));
+        counted.count("MatchesCounted", merged.new_samples());
+        counted.count(
+            "MatchesKnown",
+            matches.matched.saturating_sub(merged.new_samples()),
+        );
         counted.count("MatchesOverLimit", merged.over_limit);
         counted.count("Incidents", reconciled.new as u64);
         teller.tell(&mut group).await
@@ -237,7 +280,8 @@ where
             // Time alone decides periods without events.
             let alarms = group.alarms(&definition, now, watermark(now)).await?;
             if let Some(head) = &mut group.head {
-                let reconciled = head.reconcile(&alarms);
+                let oldest = oldest_new_start(&definition, now);
+                let reconciled = head.reconcile(&alarms, |alarm| alarm.start >= oldest, |_| 0);
                 teller.counted.count("Incidents", reconciled.new as u64);
             }
         }
@@ -252,8 +296,11 @@ where
         counted: &Counted,
     ) -> Result<(), Stopped> {
         tracing::error!(
-            message_id = message.id, outcome = "dead_lettered", reason = "unparsable",
-            error = with_sources(error), "message cannot be read"
+            message_id = message.id,
+            outcome = "dead_lettered",
+            reason = "unparsable",
+            error = with_sources(error),
+            "message cannot be read"
         );
         let copy = QueueMessage {
             body: message.body.clone(),
@@ -284,9 +331,25 @@ where
     }
 }
 
+/// Alarms on aligned periods that start before this are none that are new: where the oldest events have
+/// been forgotten, what they said of the state is missing, and it looks as if an alarm began.
+fn oldest_new_start(definition: &AlarmDefinition, now: i64) -> i64 {
+    if definition.slides() {
+        return i64::MIN;
+    }
+    let periods = i64::from(definition.evaluation_periods()) + 2;
+    let reach = definition.period_seconds().saturating_mul(periods);
+    now.saturating_sub(HORIZON_SECONDS)
+        .saturating_add(reach)
+        .saturating_add(2 * BUCKET_SECONDS)
+}
+
 fn tick_message(partition: &str, due_at: i64, now: i64) -> Option<QueueMessage> {
     let (group_id, body) = match hour_of_partition(partition) {
-        Some(hour) => (SUMMARY_GROUP.to_owned(), QueueBody::Summary(Summary { hour })),
+        Some(hour) => (
+            SUMMARY_GROUP.to_owned(),
+            QueueBody::Summary(Summary { hour }),
+        ),
         None if is_group(partition) => {
             let (_, group) = GroupKeys::of_partition(partition)?;
             let partition = partition.to_owned();
@@ -325,7 +388,8 @@ fn received(invocation: &Value) -> Option<Result<Vec<Received>, HandleError>> {
 /// A scheduled event of EventBridge, or `{"tick": true}` by hand.
 fn is_tick(invocation: &Value) -> bool {
     let source = invocation.get("source").and_then(Value::as_str);
-    let by_schedule = source.is_some_and(|source| source == "aws.events" || source == "aws.scheduler");
+    let by_schedule =
+        source.is_some_and(|source| source == "aws.events" || source == "aws.scheduler");
     by_schedule || invocation.get("tick").and_then(Value::as_bool) == Some(true)
 }
 

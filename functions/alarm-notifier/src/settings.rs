@@ -31,8 +31,11 @@ impl Settings {
     /// Every fault in one go.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut env = Environment::new(lookup);
-        let table =
-            env.required("TRAILWARDEN_TABLE", environment::name, "the name of a DynamoDB table");
+        let table = env.required(
+            "TRAILWARDEN_TABLE",
+            environment::name,
+            "the name of a DynamoDB table",
+        );
         let match_queue_url = env.required(
             "MATCH_QUEUE_URL",
             environment::queue_url(QueueKind::Fifo),
@@ -43,10 +46,16 @@ impl Settings {
             environment::queue_url(QueueKind::Fifo),
             "the URL of the SQS FIFO queue for messages that cannot be processed",
         );
-        let alarm_topic_arn =
-            env.required("ALARM_TOPIC_ARN", environment::arn("sns"), "the ARN of an SNS topic");
-        let chat_topic_arn =
-            env.optional("CHAT_TOPIC_ARN", environment::arn("sns"), "the ARN of an SNS topic");
+        let alarm_topic_arn = env.required(
+            "ALARM_TOPIC_ARN",
+            environment::arn("sns"),
+            "the ARN of an SNS topic",
+        );
+        let chat_topic_arn = env.optional(
+            "CHAT_TOPIC_ARN",
+            environment::arn("sns"),
+            "the ARN of an SNS topic",
+        );
         let words: Vec<(&str, usize)> = SEVERITIES.iter().copied().zip(0..).collect();
         let minimum_severity = env.or_default(
             "MINIMUM_SEVERITY",

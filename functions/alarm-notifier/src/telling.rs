@@ -1,19 +1,22 @@
 //! Telling: which steps leave now, which are held for the summary of the hour, and what they say.
 
 use alarm_state::{
-    Action, GroupKeys, HORIZON_SECONDS, Head, HeldStep, HourQuota, Incident, MOST_MESSAGES_AN_HOUR, Slot,
-    SummaryState, hour_of, quota_key,
+    Action, GroupKeys, HORIZON_SECONDS, Head, HeldStep, HourQuota, Incident, MOST_MESSAGES_AN_HOUR,
+    Slot, SummaryState, hour_of, quota_key,
 };
 use notification::{Evidence, FilterText, HeldIncident, Message, StorySubject};
-use ports::{Attribute, Body, Clock, Item, ItemKey, Items, Publication, Publish, Put, RequestError};
+use ports::{
+    Attribute, Body, Clock, ErrorKind, Item, ItemKey, Items, Publication, Publish, Put,
+    RequestError,
+};
 
 use crate::counted::Counted;
 use crate::group::Group;
 use crate::settings::Settings;
 use crate::stopped::{Stopped, with_sources};
 
-/// Nothing is published with less time left: the answer might not be heard.
-const LAST_START_MILLIS: i64 = 1_000;
+/// Nothing is published with less time left: the answer might not be heard, or not be noted.
+const LAST_START_MILLIS: i64 = 2_500;
 
 /// How often a write of the quota that met another one is tried again.
 const QUOTA_ATTEMPTS: usize = 8;
@@ -38,30 +41,56 @@ enum Place {
 impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
     /// Tells of a group what is to be told now, and stores its head.
     pub(crate) async fn tell(&self, group: &mut Group<'_, T>) -> Result<(), Stopped> {
-        let is_told = match &group.head {
-            None => return Ok(()),
-            Some(head) => self.settings.tells(&head.filter.severity),
-        };
-        while let Some(index) = group.head.as_ref().and_then(|head| self.next(head, is_told)) {
-            self.step(group, index, is_told).await?;
-        }
         let now = self.clock.now();
-        if let Some(head) = &mut group.head {
-            let forgotten = head.forget(now) as u64;
-            self.counted.count("IncidentsForgotten", forgotten);
+        let Some(head) = &mut group.head else {
+            return Ok(());
+        };
+        let is_told = self.settings.tells(&head.filter.severity);
+        if !is_told {
+            head.pass_over(now);
         }
-        self.save(group, is_told).await
+        let forgotten = head.forget(now);
+        self.counted.count("IncidentsForgotten", forgotten.told);
+        self.counted.count("IncidentsUntold", forgotten.untold);
+        if forgotten.untold > 0 {
+            let incidents = forgotten.untold;
+            tracing::error!(
+                incidents,
+                "more incidents at once than a group can remember"
+            );
+        }
+        // Before anything else is asked for: should that fail again and again, the tick knows.
+        self.save(group, is_told).await?;
+        let mut refused: Vec<String> = Vec::new();
+        let mut first_error = None;
+        while let Some(index) = group
+            .head
+            .as_ref()
+            .and_then(|head| self.next(head, &refused))
+        {
+            let told = self.step(group, index, is_told).await;
+            let Err(stopped) = told else {
+                continue;
+            };
+            // What the topic does not take of one incident must not keep it from the next.
+            if stopped.reason != ErrorKind::Refused.name() {
+                return Err(stopped);
+            }
+            refused.extend(incident_at(group, index).map(|(_, incident)| incident.id.clone()));
+            first_error.get_or_insert(stopped);
+        }
+        first_error.map_or(Ok(()), Err)
     }
 
     /// The first incident with something to be told.
-    fn next(&self, head: &Head, is_told: bool) -> Option<usize> {
+    fn next(&self, head: &Head, refused: &[String]) -> Option<usize> {
         let now = self.clock.now();
-        let mut incidents = head.incidents.iter();
-        let tell = |incident: &Incident| matches!(incident.action(now), Action::Tell { .. });
-        is_told.then(|| incidents.position(tell)).flatten()
+        head.incidents.iter().position(|incident| {
+            matches!(incident.action(now), Action::Tell { .. }) && !refused.contains(&incident.id)
+        })
     }
 
-    /// Tells the next step of an incident, or holds it.
+    /// Tells the next step of an incident, or holds it, and stores the head.
     async fn step(
         &self,
         group: &mut Group<'_, T>,
@@ -72,44 +101,82 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let Some((head, incident)) = incident_at(group, index) else {
             return Ok(());
         };
-        let Action::Tell { step, may_be_repeat } = incident.action(now) else {
+        let Action::Tell {
+            step,
+            may_be_repeat,
+        } = incident.action(now)
+        else {
             return Ok(());
         };
-        let (first, last) = (incident.start, incident.last_event_time.unwrap_or(incident.end));
-        let place = match incident.telling {
+        let (first, last) = (
+            incident.start,
+            incident.last_event_time.unwrap_or(incident.end),
+        );
+        let place = match (incident.telling, incident.holding) {
             // It took its place before it began.
-            Some(_) => Place::Taken,
-            None => self.place(&incident.id, step, now).await?,
+            (Some(_), _) => Place::Taken,
+            (None, Some(hour)) => Place::Full(hour),
+            (None, None) => self.place(&incident.id, step, now).await?,
         };
         let events = group.evidence(first, last, step > 1, now).await?;
         if let Place::Full(hour) = place {
-            self.hold(hour, head, incident, &events).await?;
-            change(group, index, |incident| {
-                incident.told(now);
-            });
-            return Ok(());
+            return self.hold_step(group, index, hour, &events, is_told).await;
         }
         let message = step_message(head, incident, (step, may_be_repeat), &events, now)?;
         let incident_id = incident.id.clone();
-        if incident.telling.is_none() {
+        if incident.telling.is_none_or(|telling| telling.refused) {
             change(group, index, |incident| incident.begin_telling(now));
             self.save(group, is_told).await?;
         }
         if let Err(error) = self.publish(&message).await {
-            if error.had_no_effect() {
+            // What may have been accepted before may have been so whatever becomes of the repetition.
+            if error.had_no_effect() && !may_be_repeat {
                 change(group, index, Incident::was_refused);
                 self.save(group, is_told).await?;
             }
-            self.counted.count_by("TellingFailed", "Reason", error.kind.name(), 1);
+            self.counted
+                .count_by("TellingFailed", "Reason", error.kind.name(), 1);
             return Err(error.into());
         }
         let mut new = 0;
-        change(group, index, |incident| new = incident.told(self.clock.now()));
+        change(group, index, |incident| {
+            new = incident.told(self.clock.now())
+        });
         tracing::info!(incident_id, step, may_be_repeat, new, "step told");
         self.counted.count("StepsTold", 1);
-        self.counted.count("StepsRepeated", u64::from(may_be_repeat));
+        self.counted
+            .count("StepsRepeated", u64::from(may_be_repeat));
         self.counted.count("EventsTold", new);
+        // At once: what goes wrong with the next incident must not repeat this one.
+        self.save(group, is_told).await?;
+        self.publish_to_chat(&message).await;
         Ok(())
+    }
+
+    /// Holds the next step of an incident for the summary of an hour. That it is being held is stored
+    /// first, so that a process that dies on the way leaves a step that is held and not told as well.
+    async fn hold_step(
+        &self,
+        group: &mut Group<'_, T>,
+        index: usize,
+        hour: i64,
+        events: &[Evidence],
+        is_told: bool,
+    ) -> Result<(), Stopped> {
+        change(group, index, |incident| incident.holding = Some(hour));
+        self.save(group, is_told).await?;
+        let Some((head, incident)) = incident_at(group, index) else {
+            return Ok(());
+        };
+        let is_held = self.hold(hour, head, incident, events).await?;
+        let now = self.clock.now();
+        change(group, index, |incident| match is_held {
+            true => {
+                incident.told(now);
+            }
+            false => incident.holding = None,
+        });
+        self.save(group, is_told).await
     }
 
     async fn save(&self, group: &mut Group<'_, T>, is_told: bool) -> Result<(), Stopped> {
@@ -124,7 +191,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         group.save(due_at, now).await
     }
 
-    /// Publishes to the topic, then to that for chat applications, which must not hold up the first.
+    /// Publishes to the topic.
     async fn publish(&self, message: &Message) -> Result<(), RequestError> {
         let left = self.deadline_millis - self.clock.now_millis();
         if left < LAST_START_MILLIS {
@@ -135,34 +202,31 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
                 source: "the time of the invocation is over".into(),
             });
         }
-        let attributes: Vec<Attribute> = message
-            .attributes
-            .iter()
-            .map(|(name, value)| Attribute {
-                name: name.clone(),
-                value: value.clone(),
-            })
-            .collect();
         let publication = Publication {
             subject: message.subject.clone(),
             message: message.structure(),
             is_json_structure: true,
-            attributes: attributes.clone(),
+            attributes: attributes(message),
         };
         let topic = &self.settings.alarm_topic_arn;
-        self.topics.publish(topic, &publication).await?;
-        if let Some(topic) = &self.settings.chat_topic_arn {
-            let chat = Publication {
-                message: message.chat.clone(),
-                is_json_structure: false,
-                ..publication
-            };
-            if let Err(error) = self.topics.publish(topic, &chat).await {
-                tracing::error!(error = with_sources(&error), "chat topic not told");
-                self.counted.count("ChatFailed", 1);
-            }
+        self.topics.publish(topic, &publication).await
+    }
+
+    /// Publishes to the topic for chat applications, if there is one. It is a copy: it holds up nothing.
+    async fn publish_to_chat(&self, message: &Message) {
+        let Some(topic) = &self.settings.chat_topic_arn else {
+            return;
+        };
+        let publication = Publication {
+            subject: message.subject.clone(),
+            message: message.chat.clone(),
+            is_json_structure: false,
+            attributes: attributes(message),
+        };
+        if let Err(error) = self.topics.publish(topic, &publication).await {
+            tracing::error!(error = with_sources(&error), "chat topic not told");
+            self.counted.count("ChatFailed", 1);
         }
-        Ok(())
     }
 
     /// Takes a place among the messages of the hour.
@@ -184,14 +248,15 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         Err(Stopped::new("conflict", "too many processes tell at once"))
     }
 
-    /// Holds a step for the summary of an hour; again and again is the same as once.
+    /// Holds a step for the summary of an hour; again and again is the same as once. `false` if that
+    /// summary has been begun.
     async fn hold(
         &self,
         hour: i64,
         head: &Head,
         incident: &Incident,
         events: &[Evidence],
-    ) -> Result<(), Stopped> {
+    ) -> Result<bool, Stopped> {
         let held = held_step(head, incident, events);
         let partition = quota_key(hour);
         let sort = format!("held#{}", incident.id);
@@ -210,16 +275,22 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         for _ in 0..QUOTA_ATTEMPTS {
             let (mut quota, version) = self.quota(hour).await?;
             if quota.summary != SummaryState::Open {
-                // The summary is being made; the step takes its chance in the next hour.
-                return Err(Stopped::new("conflict", "the hour is being summed up"));
+                return Ok(false);
             }
             if !quota.hold() || self.put_quota(&quota, version).await? {
-                tracing::warn!(incident_id = incident.id, hour, "step held for the summary of the hour");
+                tracing::warn!(
+                    incident_id = incident.id,
+                    hour,
+                    "step held for the summary of the hour"
+                );
                 self.counted.count("StepsHeld", 1);
-                return Ok(());
+                return Ok(true);
             }
         }
-        Err(Stopped::new("conflict", "too many processes hold steps at once"))
+        Err(Stopped::new(
+            "conflict",
+            "too many processes hold steps at once",
+        ))
     }
 
     /// Tells the summary of an hour.
@@ -234,7 +305,10 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
             version = self.put_quota_or_stop(&quota, version).await?;
         }
         let partition = quota_key(hour);
-        let items = self.table.range(&partition, "held#", "held#~", false, usize::MAX).await?;
+        let items = self
+            .table
+            .range(&partition, "held#", "held#~", false, usize::MAX)
+            .await?;
         let held: Vec<HeldStep> = items.iter().filter_map(parse_held).collect();
         let incidents: Vec<HeldIncident> = held.iter().map(held_incident).collect();
         let message = notification::summary(&notification::Summary {
@@ -245,7 +319,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
             held: &incidents,
         });
         if let Err(error) = self.publish(&message).await {
-            if error.had_no_effect() {
+            if error.had_no_effect() && !may_be_repeat {
                 quota.summary = SummaryState::Refused;
                 self.put_quota_or_stop(&quota, version).await?;
             }
@@ -255,7 +329,9 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         self.put_quota_or_stop(&quota, version).await?;
         tracing::info!(hour, incidents = held.len(), may_be_repeat, "summary told");
         self.counted.count("SummariesTold", 1);
-        self.counted.count("EventsTold", held.iter().map(|step| step.new).sum());
+        self.counted
+            .count("EventsTold", held.iter().map(|step| step.new).sum());
+        self.publish_to_chat(&message).await;
         Ok(())
     }
 
@@ -263,7 +339,10 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let item = self.table.get(&quota_item_key(hour)).await?;
         let quota = match &item {
             None => HourQuota::new(hour),
-            Some(Item { body: Body::Text(text), .. }) => HourQuota::parse(text)?,
+            Some(Item {
+                body: Body::Text(text),
+                ..
+            }) => HourQuota::parse(text)?,
             Some(_) => HourQuota::parse("")?,
         };
         Ok((quota, item.map(|item| item.version)))
@@ -310,11 +389,15 @@ fn incident_at<'g, T>(group: &'g Group<'_, T>, index: usize) -> Option<(&'g Head
     Some((head, head.incidents.get(index)?))
 }
 
-fn change<T>(
-    group: &mut Group<'_, T>,
-    index: usize,
-    change: impl FnOnce(&mut Incident),
-) {
+fn attributes(message: &Message) -> Vec<Attribute> {
+    let attribute = |(name, value): &(String, String)| Attribute {
+        name: name.clone(),
+        value: value.clone(),
+    };
+    message.attributes.iter().map(attribute).collect()
+}
+
+fn change<T>(group: &mut Group<'_, T>, index: usize, change: impl FnOnce(&mut Incident)) {
     let head = group.head.as_mut();
     if let Some(incident) = head.and_then(|head| head.incidents.get_mut(index)) {
         change(incident);

@@ -42,7 +42,11 @@ fn of_point(
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let sum = [sum(&point.values)];
-    let values: &[f64] = if publishes_sum(filter) { &sum } else { &point.values };
+    let values: &[f64] = if publishes_sum(filter) {
+        &sum
+    } else {
+        &point.values
+    };
     let (events, left_out) = evidence(point);
     let mut document = document(&filter.metric.namespace, key.minute * 1000)
         .dimensions(&dimensions)
@@ -89,7 +93,10 @@ fn distinct(events: &[Json], member: &str) -> Vec<String> {
 
 /// An alarm on the sum needs the sum; any other statistic needs the values.
 fn publishes_sum(filter: &MetricFilter) -> bool {
-    let statistic = filter.alarm.as_ref().map(|alarm| alarm.definition.statistic());
+    let statistic = filter
+        .alarm
+        .as_ref()
+        .map(|alarm| alarm.definition.statistic());
     statistic.is_none_or(|statistic| statistic == Statistic::Sum)
 }
 
@@ -130,7 +137,12 @@ fn default_values(
             .metric(&filter.metric.name, unit(filter), Value::One(default))
             .property("filter", &filter.name)
             .property("matched", json!(0));
-        documents.extend(document.to_json().into_iter().map(|line| (minute * 1000, line)));
+        documents.extend(
+            document
+                .to_json()
+                .into_iter()
+                .map(|line| (minute * 1000, line)),
+        );
     }
     documents
 }

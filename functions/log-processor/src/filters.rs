@@ -126,13 +126,20 @@ impl FiltersInForce {
         if let Some(current) = &state.current {
             return Ok(Rc::clone(current));
         }
-        let mut filters = self.parse(metric_filters::BUILT_IN).map_err(|why| NoFilters { why })?;
+        let mut filters = self
+            .parse(metric_filters::BUILT_IN)
+            .map_err(|why| NoFilters { why })?;
         for filter in &mut filters {
             if filter.metric.namespace == BUILT_IN_NAMESPACE {
                 filter.metric.namespace.clone_from(&self.built_in_namespace);
             }
         }
-        Ok(put_in_force(&mut state, filters, "the built-in filters", tell))
+        Ok(put_in_force(
+            &mut state,
+            filters,
+            "the built-in filters",
+            tell,
+        ))
     }
 
     /// Looks at the file; whatever happens, what is in force stays unless there is something better.
@@ -154,13 +161,16 @@ impl FiltersInForce {
                 let text = String::from_utf8_lossy(&object.content);
                 match self.parse(&text) {
                     Ok(filters) => {
-                        let mut state = self.state.borrow_mut();
-                        state.etag.clone_from(&object.etag);
-                        put_in_force(&mut state, filters, &location.to_string(), tell);
-                        drop(state);
+                        {
+                            let mut state = self.state.borrow_mut();
+                            state.etag.clone_from(&object.etag);
+                            put_in_force(&mut state, filters, &location.to_string(), tell);
+                        }
                         let kept = keep(items, location, &object.etag, &text).await;
                         if let Err(error) = kept {
-                            tell(FiltersEvent::NotKept { why: error.to_string() });
+                            tell(FiltersEvent::NotKept {
+                                why: error.to_string(),
+                            });
                         }
                     }
                     Err(why) => self.refuse(&object.etag, why, tell),
@@ -192,7 +202,9 @@ impl FiltersInForce {
             Ok(Some(item)) => parse_last_good(&item),
             Ok(None) => return,
             Err(error) => {
-                tell(FiltersEvent::NotKept { why: error.to_string() });
+                tell(FiltersEvent::NotKept {
+                    why: error.to_string(),
+                });
                 return;
             }
         };

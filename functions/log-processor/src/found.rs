@@ -118,6 +118,7 @@ impl Found {
         }
         let dimension = |dimension: &filter_pattern::Dimension| {
             let value = dimension.value().of(matching.record)?;
+            let value = notification::group_value(dimension.value().source(), &value);
             Some((dimension.name().to_owned(), value))
         };
         // As in CloudWatch: an event without the value of a dimension is no data point.
@@ -135,7 +136,12 @@ impl Found {
         point.evidence.take(evidence);
     }
 
-    fn take_sample(&mut self, matching: &Match<'_>, value: f64, evidence: &mut LazyEvidence<'_, '_>) {
+    fn take_sample(
+        &mut self,
+        matching: &Match<'_>,
+        value: f64,
+        evidence: &mut LazyEvidence<'_, '_>,
+    ) {
         let mut key = (matching.filter, matching.group.clone());
         if !self.groups.contains_key(&key) {
             let groups = self.groups_of_filter.entry(matching.filter).or_default();

@@ -21,7 +21,8 @@ mod processor;
 mod settings;
 
 pub use announcement::{
-    Announced, AnnouncedObject, AnnouncementError, Ignored, Payload, QueueRecord, announced, payload,
+    Announced, AnnouncedObject, AnnouncementError, Ignored, Payload, QueueRecord, announced,
+    payload,
 };
 pub use filters::{FiltersInForce, NoFilters};
 pub use outcome::{FailReason, ObjectOutcome, SkipReason};

@@ -6,16 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use alarm_state::{
-    Claim, ExpiredSuppression, FileEntry, Filter, LEDGER_SECONDS, QueueBody, SourceObject, file_key,
-    split,
+    Claim, ExpiredSuppression, FileEntry, Filter, LEDGER_SECONDS, QueueBody, SourceObject,
+    file_key, split,
 };
 use cloudtrail::{FileName, ObjectKind, Origin, ReadError};
 use emf::Outcomes;
 use futures_util::future::join_all;
 use metric_filters::{Evaluator, FilterSet, LogFileReport, MetricFilter, TimeRange};
 use ports::{
-    Body, Clock, Item, ItemKey, Items, LogEvent, ObjectLocation, Put, PutLogEvents, QueueMessage,
-    ReadObject, RequestError, SendMessages, StoredObject,
+    Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Put, PutLogEvents,
+    QueueMessage, ReadObject, RequestError, SendMessages, StoredObject,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -32,6 +32,9 @@ const FUNCTION: &str = "log-processor";
 
 /// Largest object as it is stored. CloudTrail's log files have at most 50 MB.
 const MOST_OBJECT_BYTES: u64 = 64 << 20;
+
+/// Most bytes that an object may inflate to: more than its time allows to read.
+const MOST_CONTENT_BYTES: u64 = 4 << 30;
 
 /// Counted for an object whose notification does not give its size.
 const USUAL_OBJECT_BYTES: u64 = 4 << 20;
@@ -131,7 +134,10 @@ where
             Ok(Payload::Direct(announced)) => {
                 batch.ignored(&announced.ignored);
                 let outcomes = self.objects(&batch, announced.objects).await;
-                let failed = outcomes.values().filter(|outcome| outcome.comes_again()).count();
+                let failed = outcomes
+                    .values()
+                    .filter(|outcome| outcome.comes_again())
+                    .count();
                 match failed {
                     0 => Ok(Value::Null),
                     failed => Err(HandleError::Objects {
@@ -177,7 +183,10 @@ where
                 }
             }
         }
-        let objects = wanted.iter().flat_map(|(_, objects)| objects.clone()).collect();
+        let objects = wanted
+            .iter()
+            .flat_map(|(_, objects)| objects.clone())
+            .collect();
         let outcomes = self.objects(batch, objects).await;
         let mut seen = Vec::new();
         for (message, objects) in wanted {
@@ -243,9 +252,8 @@ where
         };
         let work = Work {
             filters: Rc::clone(&filters),
-            evaluator: RefCell::new(filters.evaluator()),
+            evaluator: RefCell::new(filters.evaluator().most_content_bytes(MOST_CONTENT_BYTES)),
             memory: Semaphore::new(kilobytes(self.settings.memory_bytes / 4)),
-            most_kilobytes: kilobytes(self.settings.memory_bytes / 4),
         };
         let each = distinct.into_iter().map(|(location, object)| {
             let work = &work;
@@ -270,22 +278,28 @@ where
         if let Some(reason) = skip_by_name(location, announced.size) {
             return ObjectOutcome::Skipped(reason);
         }
-        let bytes = announced.size.unwrap_or(USUAL_OBJECT_BYTES).max(1);
-        let wanted = kilobytes(bytes).clamp(1, work.most_kilobytes);
-        let Ok(permit) = work.memory.acquire_many(wanted as u32).await else {
-            return failed(FailReason::INTERNAL, &"no memory budget");
-        };
+        // Not every notification says how large an object is, and an object may have grown since.
         let most_bytes = MOST_OBJECT_BYTES.min(self.settings.memory_bytes / 4);
-        let read = self.ports.objects.read_object(location, most_bytes).await;
-        let outcome = match read {
-            Ok(object) => self.claimed(batch, work, location, announced, object).await,
-            Err(error) => {
-                self.note_failure(location, error.kind.name()).await;
-                request_failed(&error)
-            }
-        };
-        drop(permit);
-        outcome
+        let usual_bytes = announced.size.unwrap_or(USUAL_OBJECT_BYTES).max(1);
+        for bytes in [usual_bytes.min(most_bytes), most_bytes] {
+            let Ok(permit) = work.memory.acquire_many(kilobytes(bytes) as u32).await else {
+                return failed(FailReason::INTERNAL, &"no memory budget");
+            };
+            let outcome = match self.ports.objects.read_object(location, bytes).await {
+                Ok(object) => self.claimed(batch, work, location, announced, object).await,
+                Err(error) if error.kind == ErrorKind::TooLarge && bytes < most_bytes => continue,
+                Err(error) => {
+                    self.note_failure(location, error.kind.name()).await;
+                    request_failed(&error)
+                }
+            };
+            drop(permit);
+            return outcome;
+        }
+        failed(
+            FailReason(ErrorKind::TooLarge.name()),
+            &"the object is too large",
+        )
     }
 
     /// Claims an object that was read and does what is to be done with it.
@@ -300,10 +314,15 @@ where
         let claim = match self.claim(batch, location, &object).await {
             Ok(Claimed::Mine(claim)) => claim,
             Ok(Claimed::Done) => return ObjectOutcome::Skipped(SkipReason::AlreadyProcessed),
-            Ok(Claimed::Held { until_millis }) => return ObjectOutcome::InProgress { until_millis },
-            Err(Stopped { reason, error }) => return ObjectOutcome::Failed { reason, error },
+            Ok(Claimed::Held { until_millis }) => {
+                return ObjectOutcome::InProgress { until_millis };
+            }
+            Err(stopped) => return stopped.into(),
         };
-        let etag_differs = announced.etag.as_ref().is_some_and(|etag| *etag != object.etag);
+        let etag_differs = announced
+            .etag
+            .as_ref()
+            .is_some_and(|etag| *etag != object.etag);
         let changed = claim.replaces || etag_differs;
         let outcome = self.process(work, location, &object, &claim, changed).await;
         let now = self.ports.clock.now();
@@ -313,19 +332,29 @@ where
                     ObjectOutcome::Skipped(reason) => Some(reason.name()),
                     _ => None,
                 };
-                match self.finish(claim.item, claim.entry.finished(skipped, now)).await {
-                    Ok(()) => outcome,
-                    Err(Stopped { reason, error }) => ObjectOutcome::Failed { reason, error },
-                }
+                let entry = claim.entry.clone().finished(skipped, now);
+                let Err(stopped) = self.finish(claim.item.clone(), entry).await else {
+                    return outcome;
+                };
+                // All is done but for saying so: the next attempt shall at least repeat no metric.
+                let entry = claim.entry.failed(stopped.reason.0, Some(0), now);
+                self.note(location, self.finish(claim.item, entry).await);
+                stopped.into()
             }
-            Err(Stopped { reason, error }) => {
+            Err(stopped) => {
                 // So that the next attempt need not wait for the lease; if this fails, it waits.
-                let entry = claim.entry.failed(reason.0, now);
-                if let Err(note) = self.finish(claim.item, entry).await {
-                    tracing::warn!(object = %location, error = note.error, "failure not noted");
-                }
-                ObjectOutcome::Failed { reason, error }
+                let left = stopped.metrics_left;
+                let entry = claim.entry.failed(stopped.reason.0, left, now);
+                self.note(location, self.finish(claim.item, entry).await);
+                stopped.into()
             }
+        }
+    }
+
+    /// A failure is noted as well as that can be done: without a note the lease runs out.
+    fn note(&self, location: &ObjectLocation, noted: Result<(), Stopped>) {
+        if let Err(note) = noted {
+            tracing::warn!(object = %location, error = note.error, "failure not noted");
         }
     }
 
@@ -345,11 +374,19 @@ where
         let mut known: Option<Item> = None;
         for _ in 0..3 {
             let now_millis = self.ports.clock.now_millis();
-            let live = known.as_ref().filter(|item| item.expires_at > now_millis / 1000);
-            let entry = live.map(|item| parse_entry(item)).transpose()?;
+            let live = known
+                .as_ref()
+                .filter(|item| item.expires_at > now_millis / 1000);
+            let entry = live.map(parse_entry).transpose()?;
             let version = object.version.as_deref();
-            let claim =
-                FileEntry::claim(entry.as_ref(), &object.etag, version, &owner, now_millis, lease_until);
+            let claim = FileEntry::claim(
+                entry.as_ref(),
+                &object.etag,
+                version,
+                &owner,
+                now_millis,
+                lease_until,
+            );
             let (entry, replaces) = match claim {
                 Claim::Done => return Ok(Claimed::Done),
                 Claim::Held { until_millis } => return Ok(Claimed::Held { until_millis }),
@@ -390,10 +427,10 @@ where
         let item = self.ledger_item(claimed.key, &entry, expected);
         match self.ports.items.put(&item, expected).await? {
             Put::Written => Ok(()),
-            Put::Conflict(_) => Err(Stopped {
-                reason: FailReason::LEASE_ENDED,
-                error: "another has claimed the object meanwhile".to_owned(),
-            }),
+            Put::Conflict(_) => Err(Stopped::new(
+                FailReason::LEASE_ENDED,
+                "another has claimed the object meanwhile",
+            )),
         }
     }
 
@@ -417,9 +454,7 @@ where
             self.ports.items.put(&item, expected).await?;
             Ok::<(), Stopped>(())
         };
-        if let Err(note) = noted.await {
-            tracing::warn!(object = %location, error = note.error, "failure not noted");
-        }
+        self.note(location, noted.await);
     }
 
     /// Evaluates a claimed object, sends its matches and writes its metrics.
@@ -441,39 +476,52 @@ where
         let name = file_name(location);
         let (found, report) = match evaluate(work, location, object, name.as_ref(), &moment) {
             Ok(evaluated) => evaluated,
-            Err(NoRecords::Failed { reason, error }) => return Err(Stopped { reason, error }),
+            Err(NoRecords::Failed { reason, error }) => return Err(Stopped::new(reason, &error)),
             Err(NoRecords::Skipped(reason)) => return Ok(ObjectOutcome::Skipped(reason)),
         };
-        let messages = match_messages(&work.filters, &found, location, object, now);
+        let (messages, sent) = match_messages(&work.filters, &found, location, object, now);
         self.is_in_time(claim)?;
         if !messages.is_empty() {
             self.ports.matches.send_messages(&messages).await?;
         }
-        let (place, text) = (&location.to_string(), &work.filters);
-        let written = self
-            .write_metrics(claim, documents(text, &found, &report, place, &moment))
-            .await?;
+        let place = location.to_string();
+        let documents = documents(&work.filters, &found, &report, &place, &moment);
+        let too_old = self.write_metrics(claim, documents).await?;
         Ok(ObjectOutcome::Processed(Box::new(Processed {
-            sent: found.groups.values().map(|group| group.samples.len() as u64).sum(),
+            sent,
             messages: messages.len(),
             late: found.late,
             beyond_horizon: found.beyond_horizon,
-            too_old_for_metrics: found.too_old_for_metrics + written,
+            too_old_for_metrics: found.too_old_for_metrics + too_old,
             in_further_groups: found.in_further_groups,
             changed,
             report,
         })))
     }
 
-    /// Writes documents; returns how many were too old after all.
+    /// Writes documents, but for those that an attempt before has written; returns how many matches were
+    /// too old after all.
     async fn write_metrics(
         &self,
         claim: &MyClaim,
         documents: Vec<(i64, String)>,
     ) -> Result<u64, Stopped> {
         let batches = emf::batches(documents);
-        let mut rejected = batches.unfit.len() as u64;
-        for batch in batches.batches {
+        let unfit = batches
+            .unfit
+            .iter()
+            .map(|((_, document), _)| matched(document));
+        let mut rejected: u64 = unfit.sum();
+        let all: usize = batches.batches.iter().map(Vec::len).sum();
+        let mut left = claim.entry.metrics_left.unwrap_or(all).min(all);
+        let mut written = all - left;
+        for mut batch in batches.batches {
+            let known = written.min(batch.len());
+            written -= known;
+            batch.drain(..known);
+            if batch.is_empty() {
+                continue;
+            }
             let events: Vec<LogEvent> = batch
                 .into_iter()
                 .map(|(timestamp_millis, message)| LogEvent {
@@ -481,9 +529,16 @@ where
                     message,
                 })
                 .collect();
-            self.is_in_time(claim)?;
-            let refused = self.ports.evidence.put_log_events(&events).await?;
-            rejected += (refused.too_old + refused.too_new) as u64;
+            let begun = (left < all).then_some(left);
+            let stopped = |stopped: Stopped| stopped.with_metrics_left(begun);
+            self.is_in_time(claim).map_err(stopped)?;
+            let put = self.ports.evidence.put_log_events(&events).await;
+            let refused = put.map_err(|error| stopped(error.into()))?;
+            let too_old = events.iter().take(refused.too_old);
+            let too_new = events.iter().rev().take(refused.too_new);
+            let lost = too_old.chain(too_new).map(|event| matched(&event.message));
+            rejected += lost.sum::<u64>();
+            left -= events.len();
         }
         Ok(rejected)
     }
@@ -493,10 +548,10 @@ where
         let last_start = claim.until_millis - LEASE_MARGIN_MILLIS - LAST_START_MILLIS;
         match self.ports.clock.now_millis() < last_start {
             true => Ok(()),
-            false => Err(Stopped {
-                reason: FailReason::LEASE_ENDED,
-                error: "the time of the invocation is over".to_owned(),
-            }),
+            false => Err(Stopped::new(
+                FailReason::LEASE_ENDED,
+                "the time of the invocation is over",
+            )),
         }
     }
 }
@@ -508,7 +563,6 @@ struct Work<'f> {
     evaluator: RefCell<Evaluator<'f>>,
     /// Kilobytes of objects that may be in memory.
     memory: Semaphore,
-    most_kilobytes: usize,
 }
 
 /// An object that is ours to process.
@@ -529,24 +583,51 @@ enum Claimed {
 struct Stopped {
     reason: FailReason,
     error: String,
+    /// Documents of metrics that are still to be written, if some were.
+    metrics_left: Option<usize>,
+}
+
+impl Stopped {
+    fn new(reason: FailReason, error: &str) -> Self {
+        Stopped {
+            reason,
+            error: error.to_owned(),
+            metrics_left: None,
+        }
+    }
+
+    fn with_metrics_left(self, metrics_left: Option<usize>) -> Self {
+        Stopped {
+            metrics_left,
+            ..self
+        }
+    }
+}
+
+impl From<Stopped> for ObjectOutcome {
+    fn from(Stopped { reason, error, .. }: Stopped) -> Self {
+        ObjectOutcome::Failed { reason, error }
+    }
 }
 
 impl From<RequestError> for Stopped {
     fn from(error: RequestError) -> Self {
-        Stopped {
-            reason: FailReason(error.kind.name()),
-            error: with_sources(&error),
-        }
+        Stopped::new(FailReason(error.kind.name()), &with_sources(&error))
     }
 }
 
 impl From<alarm_state::StoredError> for Stopped {
     fn from(error: alarm_state::StoredError) -> Self {
-        Stopped {
-            reason: FailReason::STORED,
-            error: with_sources(&error),
-        }
+        Stopped::new(FailReason::STORED, &with_sources(&error))
     }
+}
+
+/// How many matches a document of metrics stands for.
+fn matched(document: &str) -> u64 {
+    let document: Option<Value> = serde_json::from_str(document).ok();
+    document
+        .and_then(|document| document.get("matched")?.as_u64())
+        .unwrap_or_default()
 }
 
 fn parse_entry(item: &Item) -> Result<FileEntry, alarm_state::StoredError> {
@@ -677,20 +758,20 @@ fn no_records(error: &ReadError, expected: bool, location: &ObjectLocation) -> N
     }
 }
 
-/// The messages that hand a log file's matches on.
+/// The messages that hand a log file's matches on, and how many matches that are.
 fn match_messages(
     filters: &FilterSet,
     found: &Found,
     location: &ObjectLocation,
     object: &StoredObject,
     now: i64,
-) -> Vec<QueueMessage> {
+) -> (Vec<QueueMessage>, u64) {
     let source = SourceObject {
         bucket: location.bucket.clone(),
         key: location.key.clone(),
         etag: object.etag.clone(),
     };
-    let mut messages = Vec::new();
+    let (mut messages, mut sent) = (Vec::new(), 0);
     for ((index, values), group) in &found.groups {
         let Some(filter) = filters.filters().get(*index) else {
             continue;
@@ -700,7 +781,15 @@ fn match_messages(
         };
         let (id, shown) = (group_id(filter, values), shown_group(filter, values));
         let evidence: Vec<_> = group.evidence.events().cloned().collect();
-        for part in split(&facts, (&id, &shown), &source, now, &group.samples, &evidence) {
+        for part in split(
+            &facts,
+            (&id, &shown),
+            &source,
+            now,
+            &group.samples,
+            &evidence,
+        ) {
+            sent += part.matched;
             messages.push(QueueMessage {
                 group_id: id.0.clone(),
                 deduplication_id: part.deduplication_id(),
@@ -708,12 +797,15 @@ fn match_messages(
             });
         }
     }
-    messages
+    (messages, sent)
 }
 
 fn facts(filter: &MetricFilter, now: i64) -> Option<Filter> {
     let alarm = filter.alarm.as_ref()?;
-    let expired = filter.suppress.iter().filter(|suppression| !suppression.holds_at(now));
+    let expired = filter
+        .suppress
+        .iter()
+        .filter(|suppression| !suppression.holds_at(now));
     let expired = expired.filter_map(|suppression| {
         Some(ExpiredSuppression {
             reason: suppression.reason.clone(),
@@ -751,7 +843,11 @@ impl Batch {
 
     fn ignored(&self, ignored: &[crate::Ignored]) {
         for ignored in ignored {
-            tracing::info!(outcome = "skipped", reason = ignored.name(), "nothing to read");
+            tracing::info!(
+                outcome = "skipped",
+                reason = ignored.name(),
+                "nothing to read"
+            );
             self.count_by("FilesSkipped", "Reason", ignored.name(), 1);
         }
     }
@@ -779,11 +875,15 @@ impl Batch {
                 tracing::info!(filters, from, "filters are in force");
             }
             FiltersEvent::Refused { why } => {
-                tracing::error!(why, "filters file refused, the last good one stays in force");
+                tracing::error!(
+                    why,
+                    "filters file refused, the last good one stays in force"
+                );
                 self.count("FiltersRefused", 1);
             }
             FiltersEvent::NotKept { why } => {
                 tracing::warn!(why, "the last good filters file is not kept in the table");
+                self.count("FiltersNotKept", 1);
             }
         }
     }

@@ -42,21 +42,32 @@ impl Settings {
     /// Every fault in one go.
     pub fn from_env(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut env = Environment::new(lookup);
-        let table = env.required("TRAILWARDEN_TABLE", environment::name, "the name of a DynamoDB table");
+        let table = env.required(
+            "TRAILWARDEN_TABLE",
+            environment::name,
+            "the name of a DynamoDB table",
+        );
         let match_queue_url = env.required(
             "MATCH_QUEUE_URL",
             environment::queue_url(QueueKind::Fifo),
             "the URL of an SQS FIFO queue",
         );
-        let evidence_log_group =
-            env.required("EVIDENCE_LOG_GROUP", environment::name, "the name of a log group");
+        let evidence_log_group = env.required(
+            "EVIDENCE_LOG_GROUP",
+            environment::name,
+            "the name of a log group",
+        );
         let evidence_retention_days = env.or_default(
             "EVIDENCE_RETENTION_DAYS",
             environment::integer_in(1..=3653_i64),
             "days from 1 to 3653",
             14,
         );
-        let filters = env.optional("FILTERS_OBJECT", environment::s3_location, "s3://bucket/key");
+        let filters = env.optional(
+            "FILTERS_OBJECT",
+            environment::s3_location,
+            "s3://bucket/key",
+        );
         let profile = env.or_default(
             "PROFILE",
             environment::name,

@@ -23,7 +23,10 @@ const STARTS: usize = 20;
 const SOON: Duration = Duration::from_secs(900);
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         starts().await;
         latency().await;
@@ -56,7 +59,10 @@ fn describe(id: &str) -> Value {
 
 fn key(n: usize) -> String {
     let time = testkit::time(now());
-    let (day, minute) = (time[..10].replace('-', "/"), time[..16].replace(['-', ':'], ""));
+    let (day, minute) = (
+        time[..10].replace('-', "/"),
+        time[..16].replace(['-', ':'], ""),
+    );
     format!(
         "AWSLogs/111122223333/CloudTrail/us-east-1/{day}/111122223333_CloudTrail_us-east-1_{minute}Z_{n:016}.json.gz"
     )
@@ -79,7 +85,9 @@ fn spread(name: &str, mut values: Vec<f64>) {
 /// From spawning the process to its first request for work.
 async fn starts() {
     let stack = Stack::new(StackOptions::default()).await;
-    println!("\n| process start to first poll, ms | min | p50 | p95 |\n| --- | ---: | ---: | ---: |");
+    println!(
+        "\n| process start to first poll, ms | min | p50 | p95 |\n| --- | ---: | ---: | ---: |"
+    );
     for function in [&stack.processor, &stack.notifier] {
         let mut millis = Vec::new();
         for _ in 0..STARTS {
@@ -114,7 +122,10 @@ async fn latency() {
         let put = started.elapsed();
         let published = |call: &Call| call.operation == "Publish" && call.status.is_some();
         while !stack.notifier_proxy.calls().iter().any(published) {
-            assert!(started.elapsed() < Duration::from_secs(30), "no message for file {n}");
+            assert!(
+                started.elapsed() < Duration::from_secs(30),
+                "no message for file {n}"
+            );
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let told = started.elapsed();
@@ -126,12 +137,12 @@ async fn latency() {
         hops[0].push(millis(put));
     }
     let (files, matches) = (poll_files.stop().await, poll_matches.stop().await);
-    let invocation = |batch: &harness::Batch| {
-        (batch.ended - batch.started).as_secs_f64() * 1000.0
-    };
+    let invocation = |batch: &harness::Batch| (batch.ended - batch.started).as_secs_f64() * 1000.0;
     hops[1] = files.batches.iter().skip(6).map(invocation).collect();
     hops[2] = matches.batches.iter().skip(5).map(invocation).collect();
-    println!("\n| latency, ms, {LATENCY_ROUNDS} files one by one | min | p50 | p95 |\n| --- | ---: | ---: | ---: |");
+    println!(
+        "\n| latency, ms, {LATENCY_ROUNDS} files one by one | min | p50 | p95 |\n| --- | ---: | ---: | ---: |"
+    );
     spread("put to accepted by the topic", total);
     let [put, processor, notifier, _] = hops;
     spread("of it: put", put);
@@ -144,7 +155,10 @@ async fn clear_quota(stack: &Stack) {
     for hour in [hour, hour + 3600] {
         let item = json!({ "pk": { "S": format!("quota#{hour}") }, "sk": { "S": "quota" } });
         let body = json!({ "TableName": stack.table, "Key": item });
-        stack.account.json("DynamoDB_20120810.DeleteItem", &body).await;
+        stack
+            .account
+            .json("DynamoDB_20120810.DeleteItem", &body)
+            .await;
     }
 }
 
@@ -161,7 +175,10 @@ async fn throughput(files: usize) {
         let key = key(n);
         let etag = stack.account.put_object(&stack.bucket, &key, file).await;
         let message = testkit::s3_notification(&stack.bucket, &[(&key, Some(&etag))]);
-        stack.account.send_message(&stack.log_files, &message.to_string()).await;
+        stack
+            .account
+            .send_message(&stack.log_files, &message.to_string())
+            .await;
     }
     let before = stack.processor.rss_kb();
     let started = Instant::now();
@@ -169,7 +186,9 @@ async fn throughput(files: usize) {
     let seconds = started.elapsed().as_secs_f64();
     let processed = stack.metric(&stack.processor, "FilesProcessed");
     assert_eq!(processed, files as u64);
-    println!("\n| {files} files of 8 records without a match, batches of 10, 2 processes | |\n| --- | ---: |");
+    println!(
+        "\n| {files} files of 8 records without a match, batches of 10, 2 processes | |\n| --- | ---: |"
+    );
     println!("| files per second | {:.0} |", files as f64 / seconds);
     println!("| resident memory of both processes before, KB | {before} |");
     println!("| after, KB | {} |", stack.processor.rss_kb());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    Account, EventSource, Function, FunctionSpec, MiniStack, Proxy, Queue, QueueSpec, Report, Topic,
-    binaries, plain_item,
+    Account, EventSource, Function, FunctionSpec, MiniStack, Proxy, Queue, QueueSpec, Report,
+    Topic, binaries, plain_item,
 };
 
 /// What may differ from stack to stack.
@@ -90,12 +90,16 @@ impl Stack {
         account.create_table(&table).await;
         account.create_log_group(&log_group).await;
         let seconds = options.visibility_seconds;
-        let log_files_dead = account.create_queue(QueueSpec::standard("log-files-dead")).await;
+        let log_files_dead = account
+            .create_queue(QueueSpec::standard("log-files-dead"))
+            .await;
         let log_files = QueueSpec::standard("log-files")
             .visibility_seconds(seconds)
             .redrive(&log_files_dead, options.max_receives);
         let log_files = account.create_queue(log_files).await;
-        let matches_dead = account.create_queue(QueueSpec::fifo("matches-dead.fifo")).await;
+        let matches_dead = account
+            .create_queue(QueueSpec::fifo("matches-dead.fifo"))
+            .await;
         let matches = QueueSpec::fifo("matches.fifo")
             .visibility_seconds(seconds)
             .redrive(&matches_dead, options.match_max_receives);
@@ -186,14 +190,19 @@ impl Stack {
     pub async fn take_messages(&self) -> Vec<Value> {
         let mut messages = Vec::new();
         loop {
-            let received = self.account.receive_messages(&self.inbox, 10, Duration::ZERO).await;
+            let received = self
+                .account
+                .receive_messages(&self.inbox, 10, Duration::ZERO)
+                .await;
             if received.is_empty() {
                 return messages;
             }
             for message in received {
                 let envelope: Value = parse(&message.body);
                 messages.push(parse(envelope["Message"].as_str().unwrap_or_default()));
-                self.account.delete_message(&self.inbox, &message.receipt_handle).await;
+                self.account
+                    .delete_message(&self.inbox, &message.receipt_handle)
+                    .await;
             }
         }
     }
@@ -211,7 +220,9 @@ impl Stack {
             .iter()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter(|document| document.get("_aws").is_some());
-        documents.filter_map(|document| document.get(name)?.as_u64()).sum()
+        documents
+            .filter_map(|document| document.get(name)?.as_u64())
+            .sum()
     }
 }
 

@@ -33,14 +33,23 @@ async fn a_log_file_becomes_a_message() {
         message["subject"],
         "[CRITICAL] Changes to trails and their logging: 1 by alice in 111122223333"
     );
-    assert_eq!((&message["step"], &message["may_be_repeat"]), (&json!(1), &json!(false)));
+    assert_eq!(
+        (&message["step"], &message["may_be_repeat"]),
+        (&json!(1), &json!(false))
+    );
     assert_eq!(
         message["events"][0]["location"],
         format!("s3://{}/{key}", stack.bucket)
     );
     let metrics = scene::metrics_in_log(&stack).await;
-    assert_eq!(metrics, BTreeMap::from([("CloudTrailEventCount".to_owned(), 1.0)]));
-    assert_eq!(scene::ledger(&stack).await, BTreeMap::from([(key, "done".to_owned())]));
+    assert_eq!(
+        metrics,
+        BTreeMap::from([("CloudTrailEventCount".to_owned(), 1.0)])
+    );
+    assert_eq!(
+        scene::ledger(&stack).await,
+        BTreeMap::from([(key, "done".to_owned())])
+    );
     // The message that S3 sends when notifications are set up is no file.
     assert_eq!(stack.metric(&stack.processor, "FilesProcessed"), 1);
     assert_eq!(stack.metric(&stack.processor, "FilesSkipped"), 1);
@@ -67,7 +76,10 @@ fn good_files(now: i64) -> BTreeMap<String, Vec<u8>> {
         if n % 200 == 7 {
             records.push(scene::stop_logging(&id("d"), time + 3, account));
         }
-        files.insert(scene::key(account, time + 300, n as u64), testkit::log_file(&records));
+        files.insert(
+            scene::key(account, time + 300, n as u64),
+            testkit::log_file(&records),
+        );
     }
     files
 }
@@ -92,22 +104,36 @@ async fn five_hundred_files_with_copies_and_broken_ones_give_exact_alarms_and_co
 
     let account = &stack.account;
     for (n, (key, content)) in files.iter().enumerate() {
-        let etag = account.put_object(&stack.bucket, key, content.clone()).await;
+        let etag = account
+            .put_object(&stack.bucket, key, content.clone())
+            .await;
         if n % 10 == 3 || n == 0 {
             // Announced again, at about the same time.
             let again = testkit::s3_notification(&stack.bucket, &[(key, Some(&etag))]);
-            account.send_message(&stack.log_files, &again.to_string()).await;
+            account
+                .send_message(&stack.log_files, &again.to_string())
+                .await;
         }
     }
     for n in 0..5_u64 {
         let whole = testkit::log_file(&[scene::stop_logging("lost", now, ACCOUNTS[0])]);
         let broken = whole[..whole.len() - 9].to_vec();
         account
-            .put_object(&stack.bucket, &scene::key(ACCOUNTS[0], now, 10_000 + n), broken)
+            .put_object(
+                &stack.bucket,
+                &scene::key(ACCOUNTS[0], now, 10_000 + n),
+                broken,
+            )
             .await;
     }
     for key in ["notes.txt", "AWSLogs/", "backup/data.csv"] {
-        account.put_object(&stack.bucket, key, if key.ends_with('/') { "" } else { "hello" }).await;
+        account
+            .put_object(
+                &stack.bucket,
+                key,
+                if key.ends_with('/') { "" } else { "hello" },
+            )
+            .await;
     }
     wait_until_empty(&stack).await;
     let (log_files, matches) = (poll_files.stop().await, poll_matches.stop().await);
@@ -116,14 +142,21 @@ async fn five_hundred_files_with_copies_and_broken_ones_give_exact_alarms_and_co
     assert_eq!(scene::alarms_in_table(&stack).await, expected);
     let messages = stack.take_messages().await;
     let steps = scene::steps(&messages);
-    assert_eq!(steps.len(), expected.len(), "one message for each alarm: {steps:?}");
+    assert_eq!(
+        steps.len(),
+        expected.len(),
+        "one message for each alarm: {steps:?}"
+    );
     assert!(steps.iter().all(|(_, step, repeat)| *step == 1 && !repeat));
     assert_eq!(account.queue_depth(&stack.log_files_dead).await.total(), 5);
     assert_eq!(account.queue_depth(&stack.matches_dead).await.total(), 0);
 
     let ledger = scene::ledger(&stack).await;
     let count = |status: &str| ledger.values().filter(|found| *found == status).count();
-    assert_eq!((count("done"), count("failed"), count("claimed")), (492, 5, 0));
+    assert_eq!(
+        (count("done"), count("failed"), count("claimed")),
+        (492, 5, 0)
+    );
     let metric = |name: &str| stack.metric(&stack.processor, name);
     assert_eq!(metric("FilesProcessed"), 492);
     assert_eq!(metric("FilesDeadLettered"), 5);
@@ -161,7 +194,10 @@ async fn settings_that_are_missing_are_all_named_at_start() {
     spec.env = vec![("EVIDENCE_RETENTION_DAYS".to_owned(), "soon".to_owned())];
     let function = harness::Function::start(spec);
     let invocation = function.invoke(&Value::Null).await;
-    assert!(matches!(invocation, harness::Invocation::Exited), "{invocation:?}");
+    assert!(
+        matches!(invocation, harness::Invocation::Exited),
+        "{invocation:?}"
+    );
     let log = function.log_lines().join("\n");
     for expected in [
         "`TRAILWARDEN_TABLE` is not set, expected the name of a DynamoDB table",

@@ -56,7 +56,10 @@ pub(crate) fn describe(id: &str, time: i64, account: &str) -> Value {
 /// The key of a log file that was delivered then; `unique` tells it from others.
 pub(crate) fn key(account: &str, delivered: i64, unique: u64) -> String {
     let time = testkit::time(delivered);
-    let (day, minute) = (time[..10].replace('-', "/"), time[..16].replace(['-', ':'], ""));
+    let (day, minute) = (
+        time[..10].replace('-', "/"),
+        time[..16].replace(['-', ':'], ""),
+    );
     format!(
         "AWSLogs/{account}/CloudTrail/us-east-1/{day}/{account}_CloudTrail_us-east-1_{minute}Z_{unique:016}.json.gz"
     )
@@ -89,7 +92,13 @@ pub(crate) fn alarms_of(bucket: &str, files: &BTreeMap<String, Vec<u8>>) -> Vec<
         .into_iter()
         .map(|alarm| {
             let group: Vec<String> = alarm.group.into_values().flatten().collect();
-            (alarm.filter, group.join(", "), alarm.start, alarm.end, alarm.matched)
+            (
+                alarm.filter,
+                group.join(", "),
+                alarm.start,
+                alarm.end,
+                alarm.matched,
+            )
         })
         .collect();
     alarms.sort();
@@ -104,8 +113,12 @@ pub(crate) async fn alarms_in_table(stack: &Stack) -> Vec<Alarm> {
             continue;
         }
         let head: Value = serde_json::from_str(item["body"].as_str().unwrap()).unwrap();
-        let group: Vec<&str> =
-            head["group"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let group: Vec<&str> = head["group"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         for incident in head["incidents"].as_array().unwrap() {
             let time = |name: &str| testkit::time(incident[name].as_i64().unwrap());
             alarms.push((
