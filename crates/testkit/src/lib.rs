@@ -19,10 +19,12 @@
 //!
 //! One [`World`] is all ports at once; clones share it. A death is a request that is never answered:
 //! [`run`] then gives `None`, and what was in memory is gone, as it is with a process that is killed.
+//! Items, messages and publications that AWS would refuse for their size are refused here, too.
 //!
 //! For tests only.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::missing_panics_doc,
     reason = "a test kit may panic: it is part of tests"

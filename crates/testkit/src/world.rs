@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use ports::{
-    Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Publication, Publish, Put,
+    Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Publication, Publish, Put,
     PutLogEvents, QueueMessage, ReadObject, RejectedLogEvents, RequestError, SendMessages,
     StoredObject,
 };
@@ -60,6 +60,12 @@ pub struct QueueHandle {
     world: World,
     name: String,
 }
+
+/// The largest item of DynamoDB, names and values of its keys included.
+const MOST_ITEM_BYTES: usize = 400 * 1024;
+
+/// The largest message of a queue (as AWS had it for long; ours stay below) and of a topic.
+const MOST_MESSAGE_BYTES: usize = 256 * 1024;
 
 /// For how long a FIFO queue knows a deduplication id.
 const DEDUPLICATION_MILLIS: i64 = 300_000;
@@ -158,6 +164,13 @@ impl World {
         self.state.borrow().items.values().cloned().collect()
     }
 
+    /// Deletes every item that has expired, as DynamoDB does in its own time.
+    pub fn delete_expired(&self) {
+        let mut state = self.state.borrow_mut();
+        let now = state.now_millis.div_euclid(1000);
+        state.items.retain(|_, item| item.expires_at > now);
+    }
+
     /// Every request so far: `Put p/s`, `Publish arn`.
     pub fn requests(&self) -> Vec<String> {
         self.state.borrow().requests.clone()
@@ -241,6 +254,33 @@ async fn turn() {
         Poll::Ready(())
     })
     .await;
+}
+
+/// Refuses what a service would refuse for its size.
+fn check_size(operation: &'static str, bytes: usize, most: usize) -> Result<(), RequestError> {
+    match bytes <= most {
+        true => Ok(()),
+        false => Err(RequestError {
+            operation,
+            kind: ErrorKind::Refused,
+            code: None,
+            source: format!("{bytes} bytes are more than {most}").into(),
+        }),
+    }
+}
+
+fn item_bytes(item: &Item) -> usize {
+    let body = match &item.body {
+        Body::Text(text) => text.len(),
+        Body::Bytes(bytes) => bytes.len(),
+    };
+    item.key.partition.len() + item.key.sort.len() + body
+}
+
+fn publication_bytes(publication: &Publication) -> usize {
+    let attributes = publication.attributes.iter();
+    let attributes = attributes.map(|attribute| attribute.name.len() + attribute.value.len());
+    publication.subject.len() + publication.message.len() + attributes.sum::<usize>()
 }
 
 fn error(operation: &'static str, kind: ErrorKind) -> RequestError {
@@ -344,6 +384,7 @@ impl Items for World {
         );
         let of = format!("{}/{}", item.key.partition, item.key.sort);
         self.request("PutItem", &of, |state| {
+            check_size("PutItem", item_bytes(item), MOST_ITEM_BYTES)?;
             let known = state.items.get(&item.key);
             if known == Some(item) {
                 return Ok(Put::Written);
@@ -376,6 +417,9 @@ impl SendMessages for QueueHandle {
     async fn send_messages(&self, messages: &[QueueMessage]) -> Result<(), RequestError> {
         for batch in messages.chunks(10) {
             let carry_out = |state: &mut State| {
+                for message in batch {
+                    check_size("SendMessageBatch", message.body.len(), MOST_MESSAGE_BYTES)?;
+                }
                 let at_millis = state.now_millis;
                 let queue = state.queues.entry(self.name.clone()).or_default();
                 for message in batch {
@@ -427,6 +471,8 @@ impl Publish for World {
         publication: &Publication,
     ) -> Result<(), RequestError> {
         self.request("Publish", topic_arn, |state| {
+            let bytes = publication_bytes(publication);
+            check_size("Publish", bytes, MOST_MESSAGE_BYTES)?;
             state
                 .publications
                 .push((topic_arn.to_owned(), publication.clone()));

@@ -6,7 +6,7 @@ use alarm_state::{
     BUCKET_SECONDS, GroupKeys, HORIZON_SECONDS, MessageError, QueueBody, Summary, Tick, hash,
 };
 use futures_util::future::join_all;
-use metric_alarm::{Alarm, AlarmDefinition};
+use metric_alarm::{Alarm, AlarmDefinition, AlarmStatus};
 use ports::{Clock, Items, Publish, QueueMessage, SendMessages};
 use serde_json::{Value, json};
 
@@ -236,10 +236,9 @@ where
                 .iter()
                 .any(|&time| alarm.start <= time && time < alarm.end)
         };
-        let oldest = oldest_new_start(&definition, now);
         let reconciled = head.reconcile(
             &alarms,
-            |alarm| alarm.start >= oldest || is_touched(alarm),
+            |alarm| is_touched(alarm) || can_be_new(alarm, &definition, now),
             |alarm| merged.new_in(alarm),
         );
         tracing::info!(
@@ -280,8 +279,8 @@ where
             // Time alone decides periods without events.
             let alarms = group.alarms(&definition, now, watermark(now)).await?;
             if let Some(head) = &mut group.head {
-                let oldest = oldest_new_start(&definition, now);
-                let reconciled = head.reconcile(&alarms, |alarm| alarm.start >= oldest, |_| 0);
+                let is_new = |alarm: &Alarm| can_be_new(alarm, &definition, now);
+                let reconciled = head.reconcile(&alarms, is_new, |_| 0);
                 teller.counted.count("Incidents", reconciled.new as u64);
             }
         }
@@ -331,17 +330,20 @@ where
     }
 }
 
-/// Alarms on aligned periods that start before this are none that are new: where the oldest events have
-/// been forgotten, what they said of the state is missing, and it looks as if an alarm began.
-fn oldest_new_start(definition: &AlarmDefinition, now: i64) -> i64 {
-    if definition.slides() {
-        return i64::MIN;
+/// Whether an alarm that overlaps no incident may become one. Where the oldest events of aligned periods
+/// have been forgotten, what they said of the state is missing, and it looks as if an alarm began and
+/// ended there.
+fn can_be_new(alarm: &Alarm, definition: &AlarmDefinition, now: i64) -> bool {
+    if definition.slides() || alarm.state == AlarmStatus::Open {
+        return true;
     }
     let periods = i64::from(definition.evaluation_periods()) + 2;
     let reach = definition.period_seconds().saturating_mul(periods);
-    now.saturating_sub(HORIZON_SECONDS)
+    let oldest = now
+        .saturating_sub(HORIZON_SECONDS)
         .saturating_add(reach)
-        .saturating_add(2 * BUCKET_SECONDS)
+        .saturating_add(2 * BUCKET_SECONDS);
+    alarm.start >= oldest
 }
 
 fn tick_message(partition: &str, due_at: i64, now: i64) -> Option<QueueMessage> {

@@ -92,6 +92,14 @@ impl FiltersInForce {
         }
     }
 
+    /// Loads the built-in filters, if these are to be used: before the first message rather than with it.
+    pub fn load_built_in(&self) {
+        if self.source == FiltersSource::BuiltIn {
+            // Should they not load, the first message says so.
+            let _ = self.built_in(&mut |_| {});
+        }
+    }
+
     /// The filters in force now; `tell` hears what happened to them.
     ///
     /// # Errors

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use alarm_state::{
-    Claim, ExpiredSuppression, FileEntry, Filter, LEDGER_SECONDS, QueueBody, SourceObject,
-    file_key, split,
+    Claim, ExpiredSuppression, FileEntry, FileStatus, Filter, LEDGER_SECONDS, QueueBody,
+    SourceObject, file_key, split,
 };
 use cloudtrail::{FileName, ObjectKind, Origin, ReadError};
 use emf::Outcomes;
@@ -103,6 +103,7 @@ where
     /// The function. `owner` names this process and no other, in claims.
     pub fn new(settings: Settings, ports: Ports<R, T, Q, L, C>, owner: String) -> Self {
         let filters = FiltersInForce::new(&settings);
+        filters.load_built_in();
         Processor {
             settings,
             ports,
@@ -338,8 +339,14 @@ where
                 };
                 // All is done but for saying so: the next attempt shall at least repeat no metric.
                 let entry = claim.entry.failed(stopped.reason.0, Some(0), now);
-                self.note(location, self.finish(claim.item, entry).await);
-                stopped.into()
+                match self.finish_again(claim.item, entry).await {
+                    Ok(true) => outcome,
+                    Ok(false) => stopped.into(),
+                    Err(note) => {
+                        self.note(location, Err(note));
+                        stopped.into()
+                    }
+                }
             }
             Err(stopped) => {
                 // So that the next attempt need not wait for the lease; if this fails, it waits.
@@ -434,6 +441,20 @@ where
         }
     }
 
+    /// Writes an entry after the last one of a claim may have been written, without an answer.
+    /// Returns whether it was.
+    async fn finish_again(&self, claimed: Item, entry: FileEntry) -> Result<bool, Stopped> {
+        let expected = Some(claimed.version);
+        let item = self.ledger_item(claimed.key, &entry, expected);
+        let put = self.ports.items.put(&item, expected).await?;
+        let Put::Conflict(Some(found)) = put else {
+            return Ok(false);
+        };
+        let found = parse_entry(&found)?;
+        let is_settled = matches!(found.status, FileStatus::Done | FileStatus::Skipped);
+        Ok(is_settled && found.owner == entry.owner)
+    }
+
     /// Notes in the ledger that an object could not be read, as well as that can be done.
     async fn note_failure(&self, location: &ObjectLocation, reason: &str) {
         let (partition, sort) = file_key(&location.bucket, &location.key);
@@ -441,11 +462,10 @@ where
         let noted = async {
             let known = self.ports.items.get(&key).await?;
             let entry = known.as_ref().map(parse_entry).transpose()?;
-            let is_settled = |entry: &FileEntry| {
-                use alarm_state::FileStatus::{Claimed, Done, Skipped};
-                matches!(entry.status, Claimed | Done | Skipped)
-            };
-            if entry.as_ref().is_some_and(is_settled) {
+            if entry
+                .as_ref()
+                .is_some_and(|entry| entry.status != FileStatus::Failed)
+            {
                 return Ok(());
             }
             let entry = FileEntry::failed_before(entry.as_ref(), reason, self.ports.clock.now());

@@ -185,6 +185,19 @@ async fn throughput(files: usize) {
     stack.log_file_source().drain(SOON).await;
     let seconds = started.elapsed().as_secs_f64();
     let processed = stack.metric(&stack.processor, "FilesProcessed");
+    let odd: Vec<String> = stack.processor.log_lines();
+    let odd = odd
+        .iter()
+        .filter(|line| line.contains("WARN") || line.contains("ERROR"));
+    odd.take(20).for_each(|line| println!("{line}"));
+    for name in [
+        "FilesSkipped",
+        "FilesFailed",
+        "FilesInProgress",
+        "FilesDeadLettered",
+    ] {
+        println!("{name} {}", stack.metric(&stack.processor, name));
+    }
     assert_eq!(processed, files as u64);
     println!(
         "\n| {files} files of 8 records without a match, batches of 10, 2 processes | |\n| --- | ---: |"

@@ -126,6 +126,21 @@ fn metrics_are_written_once_when_the_end_of_the_claim_is_refused() {
 }
 
 #[test]
+fn a_file_whose_end_was_written_without_an_answer_is_processed() {
+    let scene = Scene::new();
+    let key = scene.put(&[stop_logging("a")]);
+    scene.announce(&[&key]);
+    let end = scene.world.requests().len() - 1;
+
+    let scene = Scene::new();
+    scene.put(&[stop_logging("a")]);
+    scene.world.fault_at(end, Fault::LoseAnswer);
+    let answer = scene.announce(&[&key]);
+    assert_eq!(answer.failed(), [""; 0]);
+    assert_eq!(scene.entry(&key).unwrap().status, FileStatus::Done);
+}
+
+#[test]
 fn a_fault_at_any_request_loses_nothing_and_counts_nothing_twice() {
     let faults = [
         Fault::Fail(ErrorKind::Throttled),
