@@ -59,11 +59,14 @@ enum Work {
     Tick,
 }
 
-/// What became of an invocation: its answer and lines, or it died.
-type Ended = Option<(Option<Value>, Vec<String>)>;
+/// What became of an invocation: it answered, or it died.
+type Ended = Option<Answered>;
+
+/// The answer and the lines of an invocation.
+type Answered = (Option<Value>, Vec<String>);
 
 struct Running<'p> {
-    future: Pin<Box<dyn Future<Output = (Option<Value>, Vec<String>)> + 'p>>,
+    future: Pin<Box<dyn Future<Output = Answered> + 'p>>,
     process: &'p World,
     ended: Option<Ended>,
 }
