@@ -255,10 +255,9 @@ where
         let counted = teller.counted;
         counted.count("MatchesReceived", matches.matched);
         counted.count("MatchesCounted", merged.new_samples());
-        counted.count(
-            "MatchesKnown",
-            matches.matched.saturating_sub(merged.new_samples()),
-        );
+        let not_new = matches.matched.saturating_sub(merged.new_samples());
+        let known = not_new.saturating_sub(merged.over_limit);
+        counted.count("MatchesKnown", known);
         counted.count("MatchesOverLimit", merged.over_limit);
         counted.count("Incidents", reconciled.new as u64);
         teller.tell(&mut group).await

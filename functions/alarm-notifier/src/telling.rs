@@ -17,6 +17,7 @@ use crate::stopped::{Stopped, with_sources};
 
 /// Nothing is published with less time left: the answer might not be heard, or not be noted.
 const LAST_START_MILLIS: i64 = 2_500;
+const NO_TIME: &str = "the time of the invocation is over";
 
 /// How often a write of the quota that met another one is tried again.
 const QUOTA_ATTEMPTS: usize = 8;
@@ -47,7 +48,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         };
         let is_told = self.settings.tells(&head.filter.severity);
         if !is_told {
-            head.pass_over(now);
+            pass_over(head, now);
         }
         let forgotten = head.forget(now);
         self.counted.count("IncidentsForgotten", forgotten.told);
@@ -97,6 +98,9 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         index: usize,
         is_told: bool,
     ) -> Result<(), Stopped> {
+        if self.millis_left() < LAST_START_MILLIS {
+            return Err(Stopped::new("no_time", NO_TIME));
+        }
         let now = self.clock.now();
         let Some((head, incident)) = incident_at(group, index) else {
             return Ok(());
@@ -168,13 +172,17 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let Some((head, incident)) = incident_at(group, index) else {
             return Ok(());
         };
-        let is_held = self.hold(hour, head, incident, events).await?;
+        let held = self.hold(hour, head, incident, events).await?;
         let now = self.clock.now();
-        change(group, index, |incident| match is_held {
-            true => {
+        change(group, index, |incident| match held {
+            Some(held) => {
+                let before = incident.told_matched;
                 incident.told(now);
+                // What came after it was held is still to be told.
+                incident.told_matched = before.max(held.matched);
+                incident.told_last_event_time = held.last_event_time;
             }
-            false => incident.holding = None,
+            None => incident.holding = None,
         });
         self.save(group, is_told).await
     }
@@ -191,15 +199,18 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         group.save(due_at, now).await
     }
 
+    fn millis_left(&self) -> i64 {
+        self.deadline_millis - self.clock.now_millis()
+    }
+
     /// Publishes to the topic.
     async fn publish(&self, message: &Message) -> Result<(), RequestError> {
-        let left = self.deadline_millis - self.clock.now_millis();
-        if left < LAST_START_MILLIS {
+        if self.millis_left() < LAST_START_MILLIS {
             return Err(RequestError {
                 operation: "Publish",
-                kind: ports::ErrorKind::Refused,
+                kind: ErrorKind::Refused,
                 code: None,
-                source: "the time of the invocation is over".into(),
+                source: NO_TIME.into(),
             });
         }
         let publication = Publication {
@@ -248,34 +259,36 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         Err(Stopped::new("conflict", "too many processes tell at once"))
     }
 
-    /// Holds a step for the summary of an hour; again and again is the same as once. `false` if that
-    /// summary has been begun.
+    /// Holds a step for the summary of an hour; again and again is the same as once.
+    ///
+    /// Returns what the summary tells of it; `None` if it tells nothing. Once the hour is over only what
+    /// lies there already counts: the summary may be told at any time.
     async fn hold(
         &self,
         hour: i64,
         head: &Head,
         incident: &Incident,
         events: &[Evidence],
-    ) -> Result<bool, Stopped> {
-        let held = held_step(head, incident, events);
+    ) -> Result<Option<HeldStep>, Stopped> {
         let partition = quota_key(hour);
         let sort = format!("held#{}", incident.id);
         let key = ItemKey { partition, sort };
-        let known = self.table.get(&key).await?.map(|item| item.version);
-        let item = Item {
-            key,
-            version: known.map_or(1, |version| version + 1),
-            body: Body::Text(serde_json::to_string(&held).unwrap_or_default()),
-            due_at: None,
-            expires_at: HourQuota::new(hour).expires_at(),
+        let known = self.table.get(&key).await?;
+        let is_over = self.clock.now() >= HourQuota::new(hour).end();
+        let held = match known.as_ref().and_then(parse_held) {
+            None if is_over => return Ok(None),
+            Some(held) if is_over => held,
+            _ => {
+                let held = held_step(head, incident, events);
+                self.put_held(key, &held, hour, known.map(|item| item.version))
+                    .await?;
+                held
+            }
         };
-        if self.table.put(&item, known).await? != Put::Written {
-            return Err(Stopped::conflict());
-        }
         for _ in 0..QUOTA_ATTEMPTS {
             let (mut quota, version) = self.quota(hour).await?;
             if quota.summary != SummaryState::Open {
-                return Ok(false);
+                return Ok(Some(held).filter(|_| is_over));
             }
             if !quota.hold() || self.put_quota(&quota, version).await? {
                 tracing::warn!(
@@ -284,13 +297,33 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
                     "step held for the summary of the hour"
                 );
                 self.counted.count("StepsHeld", 1);
-                return Ok(true);
+                return Ok(Some(held));
             }
         }
         Err(Stopped::new(
             "conflict",
             "too many processes hold steps at once",
         ))
+    }
+
+    async fn put_held(
+        &self,
+        key: ItemKey,
+        held: &HeldStep,
+        hour: i64,
+        known: Option<u64>,
+    ) -> Result<(), Stopped> {
+        let item = Item {
+            key,
+            version: known.map_or(1, |version| version + 1),
+            body: Body::Text(serde_json::to_string(held).unwrap_or_default()),
+            due_at: None,
+            expires_at: HourQuota::new(hour).expires_at(),
+        };
+        match self.table.put(&item, known).await? {
+            Put::Written => Ok(()),
+            Put::Conflict(_) => Err(Stopped::conflict()),
+        }
     }
 
     /// Tells the summary of an hour.
@@ -387,6 +420,16 @@ pub(crate) fn hour_of_partition(partition: &str) -> Option<i64> {
 fn incident_at<'g, T>(group: &'g Group<'_, T>, index: usize) -> Option<(&'g Head, &'g Incident)> {
     let head = group.head.as_ref()?;
     Some((head, head.incidents.get(index)?))
+}
+
+/// Takes what there is to tell as told, where incidents are not told at all. What is told already stays as
+/// it is: it is to be forgotten some day.
+fn pass_over(head: &mut Head, now: i64) {
+    for incident in &mut head.incidents {
+        if incident.action(now) != Action::Nothing {
+            incident.told(now);
+        }
+    }
 }
 
 fn attributes(message: &Message) -> Vec<Attribute> {

@@ -199,7 +199,8 @@ impl Stack {
             }
             for message in received {
                 let envelope: Value = parse(&message.body);
-                messages.push(parse(envelope["Message"].as_str().unwrap_or_default()));
+                let document = envelope.get("Message").and_then(Value::as_str);
+                messages.push(parse(document.unwrap_or_default()));
                 self.account
                     .delete_message(&self.inbox, &message.receipt_handle)
                     .await;

@@ -10,7 +10,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test that meets anything but what it expects shall fail"
+    clippy::print_stderr,
+    reason = "a test that meets anything but what it expects shall fail, and tells how many runs it made"
 )]
 
 mod runs;
@@ -73,20 +74,35 @@ impl Kill {
     }
 }
 
-/// Before and after each request of a clean run, or of the first of each kind.
-fn points(clean: &[Call]) -> Vec<Kill> {
-    let few = std::env::var("TRAILWARDEN_KILLS").is_ok_and(|which| which == "few");
-    let mut seen = HashSet::new();
-    let chosen = clean
-        .iter()
-        .filter(|call| !few || seen.insert((call.service, call.operation.clone())));
-    let each = chosen.flat_map(|call| {
+/// Before and after each of these requests.
+fn before_and_after<'c>(calls: impl Iterator<Item = &'c Call>) -> Vec<Kill> {
+    let each = calls.flat_map(|call| {
         [false, true].map(|after| Kill {
             at: call.index,
             after,
         })
     });
     each.collect()
+}
+
+/// With `TRAILWARDEN_KILLS=all` every request; else the first and the last of each kind, and all from
+/// the one before a message is published to the one after it.
+fn chosen(clean: &[Call]) -> Vec<&Call> {
+    let is_all = std::env::var("TRAILWARDEN_KILLS").is_ok_and(|which| which == "all");
+    let is_first_or_last = |call: &Call| {
+        let mut alike = clean
+            .iter()
+            .filter(|other| other.is(call.service, &call.operation));
+        let first = alike.next().map(|other| other.index);
+        let last = alike.next_back().map(|other| other.index).or(first);
+        [first, last].contains(&Some(call.index))
+    };
+    let is_near_publishing = |call: &Call| {
+        let around = &clean[call.index.saturating_sub(1)..clean.len().min(call.index + 2)];
+        around.iter().any(|other| other.is(Service::Sns, "Publish"))
+    };
+    let wanted = |call: &&Call| is_all || is_first_or_last(call) || is_near_publishing(call);
+    clean.iter().filter(wanted).collect()
 }
 
 fn options() -> StackOptions {
@@ -242,7 +258,7 @@ fn half_done(calls: &[Call], kill: Kill, keys: impl Iterator<Item = String>) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_processor_dies_at_every_request() {
     let started = Instant::now();
-    let now = whole_minute(scene::now() - 600);
+    let now = start_of_bucket(scene::now() - 600);
     let (clean, calls) = process(now, None).await;
     let group = |account: &str, seconds, matched| {
         let times = (testkit::time(now), testkit::time(now + seconds));
@@ -278,7 +294,7 @@ async fn the_log_processor_dies_at_every_request() {
         );
     }
 
-    let points = points(&calls);
+    let points = before_and_after(calls.iter());
     let expected = Arc::new(clean);
     let twice = runs::in_parallel(AT_A_TIME, points.clone(), |kill| {
         let expected = Arc::clone(&expected);
@@ -546,7 +562,7 @@ fn expected_telling(clean: &Counted, calls: &[Call], kill: Kill) -> Told {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_alarm_notifier_dies_at_every_request() {
     let started = Instant::now();
-    let now = whole_minute(scene::now() - 600);
+    let now = start_of_bucket(scene::now() - 600);
     let [a, b, c] = ACCOUNTS;
     let files = [
         vec![
@@ -571,7 +587,7 @@ async fn the_alarm_notifier_dies_at_every_request() {
     assert!(clean.told.contains_key("summary") && clean.told.values().all(|told| *told == [false]));
     assert_eq!(clean.dead, [0, 1]);
 
-    let points = points(&calls);
+    let points = before_and_after(chosen(&calls).into_iter());
     let (clean, clean_calls) = (Arc::new(clean), Arc::new(calls.clone()));
     let marked = runs::in_parallel(AT_A_TIME, points.clone(), |kill| {
         let (messages, clean, calls) = (
@@ -614,8 +630,9 @@ fn unanswered(calls: &[Call]) -> usize {
     calls.iter().filter(|call| call.status.is_none()).count()
 }
 
-fn whole_minute(time: i64) -> i64 {
-    time - time.rem_euclid(60)
+/// The same place in a bucket in every test run, for the same requests.
+fn start_of_bucket(time: i64) -> i64 {
+    alarm_state::bucket_start(time)
 }
 
 fn report(function: &str, calls: &[Call], points: &[Kill], started: Instant) {

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use ports::{Body, ErrorKind, Item, ItemKey, Items, Put, RequestError};
+use ports::{Body, Clock, ErrorKind, Item, ItemKey, Items, Put, RequestError};
 use serde_json::Value;
 use testkit::{Fault, World, run};
 
@@ -86,6 +86,102 @@ fn a_chat_topic_that_fails_does_not_hold_up_the_alarm() {
         );
         scene.deliver(&[three()]);
         assert_eq!(scene.steps(), [(1, false, 3)]);
+    }
+}
+
+#[test]
+fn a_step_is_told_in_the_table_before_chat_is_tried() {
+    for fault in [Fault::DieBefore, Fault::DieAfter] {
+        let scene = Scene::with_environment(&[("CHAT_TOPIC_ARN", CHAT_TOPIC)]);
+        scene
+            .world
+            .fail_all(&format!("Publish {CHAT_TOPIC}"), fault);
+        let answer = scene.try_handle(batch(&[three()]), 60_000);
+        assert!(answer.is_none(), "chat hangs until the process is killed");
+        let incident = scene.heads().remove(0).incidents.remove(0);
+        assert_eq!((incident.steps, incident.telling), (1, None));
+        scene.world.heal();
+        assert_eq!(scene.deliver(&[three()]).failed(), [""; 0]);
+        scene.world.advance(HOUR);
+        scene.tick();
+        assert_eq!(scene.steps(), [(1, false, 3)]);
+    }
+}
+
+#[test]
+fn an_incident_that_the_topic_refuses_does_not_keep_the_next_of_its_group_from_being_told() {
+    let two = || matches(&sign_ins(1.0), 1, &[(NOW - 2_000, 1), (NOW - 1_000, 2)]);
+    let scene = Scene::new();
+    scene.deliver(&[two()]);
+    let requests = scene.world.requests();
+    let publish = |request: &String| request.starts_with("Publish");
+    let first = requests.iter().position(publish).unwrap();
+
+    let scene = Scene::new();
+    let refused = Fault::Fail(ErrorKind::Refused);
+    scene.world.fault_at(first, refused);
+    let outcome = scene.deliver(&[two()]);
+    assert_eq!(outcome.failed(), ["m1"]);
+    assert_eq!(outcome.count("TellingFailed:refused"), 1);
+    assert_eq!(scene.steps(), [(1, false, 1)]);
+    assert_eq!(scene.deliver(&[two()]).failed(), [""; 0]);
+    assert_eq!(scene.steps(), [(1, false, 1), (1, false, 1)]);
+    let told = scene.told();
+    assert_ne!(told[0].document["incident"], told[1].document["incident"]);
+}
+
+#[test]
+fn nothing_is_begun_to_be_told_when_the_time_is_nearly_over() {
+    let world = World::new(NOW);
+    let table = Slow {
+        world: world.clone(),
+    };
+    let scene = Scene::over(world, table, &[]);
+    let events: Vec<(i64, u64)> = (0..15).map(|n| (NOW - 1_000 * n, n as u64)).collect();
+    let message = [matches(&sign_ins(1.0), 1, &events)];
+    let outcome = scene.deliver(&message);
+    assert_eq!(outcome.failed(), ["m1"]);
+    assert_eq!(outcome.count("MessagesFailed:no_time"), 1, "{outcome:?}");
+    assert!(
+        outcome.count("TellingFailed") <= 1,
+        "the one that was begun in time"
+    );
+    assert!((1..15).contains(&scene.told().len()));
+    assert!(scene.world.now_millis() < 1000 * NOW + 60_000);
+    assert_eq!(scene.deliver(&message).failed(), [""; 0]);
+    assert_eq!(scene.steps(), [(1, false, 1); 15]);
+}
+
+/// A table that takes a second for each write.
+struct Slow {
+    world: World,
+}
+
+impl Items for Slow {
+    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
+        self.world.get(key).await
+    }
+
+    async fn range(
+        &self,
+        partition: &str,
+        first: &str,
+        last: &str,
+        backwards: bool,
+        most: usize,
+    ) -> Result<Vec<Item>, RequestError> {
+        self.world
+            .range(partition, first, last, backwards, most)
+            .await
+    }
+
+    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
+        self.world.advance(1);
+        self.world.put(item, expected).await
+    }
+
+    async fn due(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
+        self.world.due(now, most).await
     }
 }
 

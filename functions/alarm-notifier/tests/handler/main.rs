@@ -10,8 +10,11 @@
 mod batches;
 mod counting;
 mod faults;
+mod floods;
+mod held;
 mod quota;
 mod scene;
 mod settings;
 mod telling;
 mod ticks;
+mod weeks;

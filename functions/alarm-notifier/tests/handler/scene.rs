@@ -59,6 +59,13 @@ impl Scene {
         let world = World::new(NOW);
         Scene::over(world.clone(), world, variables)
     }
+
+    /// The function in the same world after these variables were changed.
+    pub(crate) fn configured_anew(&self, variables: &[(&str, &str)]) -> Scene {
+        let scene = Scene::over(self.world.clone(), self.world.clone(), variables);
+        scene.taken.set(self.taken.get());
+        scene
+    }
 }
 
 impl<T: Items> Scene<T> {
@@ -269,26 +276,34 @@ pub(crate) fn in_account(
     file: u64,
     events: &[(i64, u64)],
 ) -> Vec<Matches> {
+    let sample = |&(time, id): &(i64, u64)| Sample {
+        time,
+        id,
+        value: 1.0,
+    };
+    let samples: Vec<Sample> = events.iter().map(sample).collect();
+    with_values(filter, account, file, &samples)
+}
+
+/// The same of events with values.
+pub(crate) fn with_values(
+    filter: &Filter,
+    account: &str,
+    file: u64,
+    samples: &[Sample],
+) -> Vec<Matches> {
     let values = [Some(account.to_owned())];
     let object = SourceObject {
         bucket: "trail".into(),
         key: format!("AWSLogs/{account}/{file}.json.gz"),
         etag: "e".into(),
     };
-    let samples: Vec<Sample> = events
-        .iter()
-        .map(|&(time, id)| Sample {
-            time,
-            id,
-            value: 1.0,
-        })
-        .collect();
-    let first = events.iter().take(10);
+    let first = samples.iter().take(10);
     let evidence: Vec<Evidence> = first
-        .map(|&(time, id)| evidence(account, &object, time, id))
+        .map(|sample| evidence(account, &object, sample.time, sample.id))
         .collect();
     let id = GroupId::of(&filter.name, &values);
-    split(filter, (&id, &values), &object, NOW, &samples, &evidence)
+    split(filter, (&id, &values), &object, NOW, samples, &evidence)
 }
 
 fn evidence(account: &str, object: &SourceObject, time: i64, id: u64) -> Evidence {

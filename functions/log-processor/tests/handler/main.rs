@@ -17,3 +17,4 @@ mod requests;
 mod scene;
 mod secrets;
 mod settings;
+mod sizes;

@@ -228,6 +228,21 @@ fn six_thousand_matches_of_one_group_are_several_messages_and_none_is_missing() 
 }
 
 #[test]
+fn twenty_thousand_copies_of_one_event_are_one_match_in_one_message() {
+    let scene = Scene::new();
+    let key = scene.put(&vec![stop_logging("a"); 20_000]);
+    let outcome = scene.announce(&[&key]);
+    assert_eq!(outcome.failed(), [""; 0], "{}", outcome.log);
+    assert_eq!(
+        (outcome.count("RecordsRead"), outcome.count("EventsSent")),
+        (20_000, 1)
+    );
+    let [message] = scene.matches().try_into().unwrap();
+    assert_eq!((message.matched, message.parts), (1, 1));
+    assert_eq!(message.evidence.len(), 1);
+}
+
+#[test]
 fn groups_beyond_the_thousandth_share_one_and_are_counted() {
     let scene = Scene::with_filters(&STOPPED.replace(
         "threshold: 1",

@@ -1,12 +1,15 @@
 //! Requests that are refused, get no answer, or never return because the process dies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alarm_state::FileStatus;
 use ports::ErrorKind;
+use serde_json::Value;
 use testkit::{Fault, s3_notification};
 
-use crate::scene::{BUCKET, OTHER_ACCOUNT, SECONDS, Scene, batch, event_in, key, stop_logging};
+use crate::scene::{
+    BUCKET, NOW, OTHER_ACCOUNT, SECONDS, Scene, batch, event, event_in, key, stop_logging,
+};
 
 const KINDS: [(ErrorKind, &str); 6] = [
     (ErrorKind::AccessDenied, "access_denied"),
@@ -138,6 +141,60 @@ fn a_file_whose_end_was_written_without_an_answer_is_processed() {
     let answer = scene.announce(&[&key]);
     assert_eq!(answer.failed(), [""; 0]);
     assert_eq!(scene.entry(&key).unwrap().status, FileStatus::Done);
+}
+
+/// Events of four days; the evidence log takes no more than one day at once.
+fn four_days() -> Vec<Value> {
+    let of_day = |day: i64| {
+        let at = move |n: i64| NOW - 600 - 26 * 3_600 * day - 60 * n;
+        (0..=day).map(move |n| event("StopLogging", &format!("{day}-{n}"), at(n)))
+    };
+    (0..4).flat_map(of_day).collect()
+}
+
+/// The sum of each minute in the evidence log, and whether a minute is there more than once.
+fn sums(scene: &Scene) -> (BTreeMap<i64, u64>, bool) {
+    let (mut sums, mut twice) = (BTreeMap::new(), false);
+    for document in scene.documents() {
+        let minute = document["_aws"]["Timestamp"].as_i64().unwrap();
+        let value = document["TrailStoppedCount"].as_u64().unwrap();
+        twice |= sums.insert(minute, value).is_some();
+    }
+    (sums, twice)
+}
+
+#[test]
+fn a_batch_of_metrics_that_fails_is_written_later_and_those_before_it_are_not_written_again() {
+    let whole = Scene::new();
+    let key = whole.put(&four_days());
+    whole.announce(&[&key]);
+    let expected = sums(&whole);
+    assert_eq!((expected.0.values().sum::<u64>(), expected.1), (10, false));
+    let requests = whole.world.requests();
+    let writes = || {
+        let requests = requests.iter().enumerate();
+        requests.filter(|(_, request)| request.starts_with("PutLogEvents"))
+    };
+    assert_eq!(writes().count(), 4);
+    for (failing, _) in writes() {
+        for (kind, _) in KINDS {
+            let scene = Scene::new();
+            let key = scene.put(&four_days());
+            scene.world.fault_at(failing, Fault::Fail(kind));
+            assert_eq!(scene.announce(&[&key]).failed(), ["m1"]);
+            // The second attempt fails before it comes so far, the third where it cannot end.
+            let denied = Fault::Fail(ErrorKind::AccessDenied);
+            scene.world.fail_all("SendMessageBatch", denied);
+            assert_eq!(scene.announce_received(&[&key], 2).failed(), ["m1"]);
+            scene.world.heal();
+            let end = scene.world.requests().len() + 10 - failing.min(9);
+            scene.world.fault_at(end, denied);
+            scene.announce_received(&[&key], 3);
+            scene.world.heal();
+            assert_eq!(scene.announce_received(&[&key], 4).failed(), [""; 0]);
+            assert_eq!(sums(&scene), expected, "request {failing}: {kind}");
+        }
+    }
 }
 
 #[test]
