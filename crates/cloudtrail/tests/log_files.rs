@@ -346,6 +346,24 @@ fn a_small_file_that_inflates_to_a_lot_is_read_in_bounded_memory() {
 }
 
 #[test]
+fn an_object_that_inflates_to_more_than_the_limit_is_too_large_and_nothing_of_it_is_handed_out() {
+    let content = [log_file(&[STOP]), vec![b' '; 50_000]].concat();
+    let most = content.len() as u64;
+    let (first, second) = content.split_at(20_000);
+    for object in [gzip(&content), [gzip(first), gzip(second)].concat()] {
+        let read_at_most = |most_bytes| {
+            let reader = LogFileReader::with_buffer(1_000).most_content_bytes(most_bytes);
+            read_with(reader, &object)
+        };
+        let (result, records) = read_at_most(most);
+        assert_eq!((result.unwrap().content_bytes, records.len()), (most, 1));
+        let (result, records) = read_at_most(most - 1);
+        assert_eq!(result, Err(ReadError::TooLarge { limit: most - 1 }));
+        assert!(records.is_empty());
+    }
+}
+
+#[test]
 fn white_space_costs_nothing_wherever_it_stands() {
     let space = " ".repeat(100_000);
     let text = [

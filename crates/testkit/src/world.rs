@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use ports::{
-    Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Publication, Publish, Put,
-    PutLogEvents, QueueMessage, ReadObject, RejectedLogEvents, RequestError, SendMessages,
+    Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Publication, Publish,
+    Put, PutLogEvents, QueueMessage, ReadObject, RejectedLogEvents, RequestError, SendMessages,
     StoredObject,
 };
 

@@ -198,5 +198,8 @@ async fn throughput(files: usize) {
         "| resident memory after all of them, KB, the larger process | {} |",
         processor.rss_kb()
     );
-    println!("| peak, KB, the larger process | {} |", processor.peak_rss_kb());
+    println!(
+        "| peak, KB, the larger process | {} |",
+        processor.peak_rss_kb()
+    );
 }

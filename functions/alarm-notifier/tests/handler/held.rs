@@ -21,7 +21,9 @@ const FAULTS: [Fault; 5] = [
 /// A world in whose hour there is no place left, and one step is held already.
 fn full() -> Scene {
     let scene = Scene::new();
-    let events: Vec<(i64, u64)> = (0..21).map(|n| (NOW - 50_000 + 1_000 * n, n as u64)).collect();
+    let events: Vec<(i64, u64)> = (0..21)
+        .map(|n| (NOW - 50_000 + 1_000 * n, n as u64))
+        .collect();
     let outcome = scene.deliver(&in_account(&sign_ins(1.0), "000000000001", 1, &events));
     assert_eq!(
         (outcome.count("StepsTold"), outcome.count("StepsHeld")),
@@ -145,7 +147,12 @@ fn what_joins_a_held_incident_after_the_summary_is_a_further_step() {
     at_every_request(|scene, context| {
         scene.world.advance(HOUR + 120);
         tell_summary(scene);
-        let more = in_account(&sign_ins(1.0), HELD, 3, &[(NOW - 99, 101), (NOW - 98, 102)]);
+        let more = in_account(
+            &sign_ins(1.0),
+            HELD,
+            3,
+            &[(NOW - 102, 101), (NOW - 101, 102)],
+        );
         deliver_until_done(scene, &more[0]);
         deliver_until_done(scene, &one_more());
         hours_pass(scene);

@@ -2,7 +2,7 @@
 
 use alarm_state::FileStatus;
 use serde_json::{Value, json};
-use testkit::s3_notification;
+use testkit::{gzip, s3_notification};
 
 use crate::scene::{BUCKET, Outcome, STOPPED, Scene, batch, stop_logging};
 
@@ -79,18 +79,23 @@ fn large_objects_without_an_announced_size_are_processed_one_after_the_other() {
 
 fn is_too_large(scene: &Scene, outcome: &Outcome, key: &str) {
     assert_eq!(outcome.failed(), ["m1"]);
-    assert_eq!(
-        outcome.count("FilesFailed:too_large"),
-        1,
-        "{}",
-        outcome.log
-    );
+    assert_eq!(outcome.count("FilesFailed:too_large"), 1, "{}", outcome.log);
     let entry = scene.entry(key).unwrap();
     assert_eq!(
         (entry.status, entry.reason.as_deref()),
         (FileStatus::Failed, Some("too_large"))
     );
     assert!(scene.matches().is_empty() && scene.documents().is_empty());
+}
+
+#[test]
+fn a_small_object_that_inflates_to_more_than_four_gigabytes_is_too_large() {
+    let scene = Scene::new();
+    let records = json!({ "Records": [stop_logging("a")] }).to_string();
+    let zeros = gzip(&vec![b' '; 64 * MEGABYTE]).repeat(64);
+    let key = scene.put_bytes([gzip(records.as_bytes()), zeros].concat());
+    let outcome = scene.announce(&[&key]);
+    is_too_large(&scene, &outcome, &key);
 }
 
 #[test]
