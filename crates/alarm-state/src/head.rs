@@ -3,7 +3,9 @@
 use metric_alarm::{Alarm, AlarmDefinition};
 use serde::{Deserialize, Serialize};
 
-use crate::{Filter, GroupId, HORIZON_SECONDS, Incident, StoredError, hash, parse_stored};
+use crate::{
+    Action, Filter, GroupId, HORIZON_SECONDS, Incident, NewEvents, StoredError, hash, parse_stored,
+};
 
 const SCHEMA: u32 = 1;
 
@@ -89,20 +91,23 @@ impl Head {
     /// Makes the incidents agree with alarms: each alarm is one incident, a new one or the one (or
     /// those) it overlaps. Incidents without an alarm stay as they are.
     ///
-    /// `is_new` says whether an alarm that overlaps no incident is to become one; `new_events` how many
-    /// events of an alarm were not known before.
+    /// `is_new` says whether an alarm that overlaps no incident is to become one; `new_events` what of an
+    /// alarm's events was not known before.
     pub fn reconcile<'a>(
         &mut self,
         alarms: impl IntoIterator<Item = &'a Alarm>,
         is_new: impl Fn(&Alarm) -> bool,
-        new_events: impl Fn(&Alarm) -> u64,
+        new_events: impl Fn(&Alarm) -> NewEvents,
     ) -> Reconciled {
         let mut reconciled = Reconciled::default();
         for alarm in alarms {
             let overlaps =
                 |incident: &Incident| incident.start < alarm.end && alarm.start < incident.end;
             let is_known = self.incidents.iter().any(overlaps);
-            if !is_known && (alarm.end <= self.forgotten_until || !is_new(alarm)) {
+            // Of an alarm that was forgotten some events are known.
+            let was_known = || new_events(alarm).count < alarm.matched as u64;
+            let was_forgotten = alarm.end <= self.forgotten_until && was_known();
+            if !is_known && (was_forgotten || !is_new(alarm)) {
                 continue;
             }
             let (mut overlapping, others): (Vec<Incident>, Vec<Incident>) =
@@ -162,10 +167,13 @@ impl Head {
         forgotten
     }
 
-    /// Takes what there is to tell as told, where the filter's incidents are not told at all.
+    /// Takes what there is to tell as told, where the filter's incidents are not told at all. What is
+    /// told already stays as it is: it is to be forgotten some day.
     pub fn pass_over(&mut self, now: i64) {
         for incident in &mut self.incidents {
-            incident.told(now);
+            if incident.action(now) != Action::Nothing {
+                incident.told(now);
+            }
         }
     }
 
@@ -230,7 +238,7 @@ mod tests {
     }
 
     fn reconcile(head: &mut Head, alarms: &[Alarm]) -> Reconciled {
-        head.reconcile(alarms, |_| true, |_| 0)
+        head.reconcile(alarms, |_| true, |_| NewEvents::default())
     }
 
     #[test]
@@ -316,7 +324,11 @@ mod tests {
     #[test]
     fn an_alarm_that_is_not_new_becomes_no_incident() {
         let mut head = head();
-        assert_eq!(head.reconcile(&[alarm(0, 60, 3)], |_| false, |_| 0).new, 0);
+        assert_eq!(
+            head.reconcile(&[alarm(0, 60, 3)], |_| false, |_| NewEvents::default())
+                .new,
+            0
+        );
         assert!(head.incidents.is_empty());
     }
 

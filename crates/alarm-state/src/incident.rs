@@ -26,6 +26,10 @@ pub struct Incident {
     pub last_event_time: Option<i64>,
     /// How many distinct events it has.
     pub matched: u64,
+    /// How many of them were older than what is remembered when they came: copies of these may count
+    /// again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub beyond_horizon: u64,
     /// Whether it may go on.
     pub is_open: bool,
     /// It joins incidents that were told apart, and that has not been told.
@@ -46,6 +50,20 @@ pub struct Incident {
     /// The next step is being held for the summary of the hour that starts then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holding: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What of an alarm's events was not known before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NewEvents {
+    /// How many.
+    pub count: u64,
+    /// How many of these are older than what is remembered.
+    pub beyond_horizon: u64,
 }
 
 /// A step that is being told: written before it is published, removed after.
@@ -84,6 +102,7 @@ impl Incident {
             first_event_time: None,
             last_event_time: None,
             matched: 0,
+            beyond_horizon: 0,
             is_open: false,
             merged: false,
             steps: 0,
@@ -93,7 +112,7 @@ impl Incident {
             telling: None,
             holding: None,
         };
-        incident.take(alarm, 0);
+        incident.take(alarm, NewEvents::default());
         incident
     }
 
@@ -101,7 +120,7 @@ impl Incident {
     ///
     /// An alarm that starts later than its incident, or ends before it, is a piece of one that is longer
     /// than what was looked at, or remembered: the incident stays as long as it is and counts on.
-    pub(crate) fn take(&mut self, alarm: &Alarm, new: u64) {
+    pub(crate) fn take(&mut self, alarm: &Alarm, new: NewEvents) {
         let is_whole = alarm.start <= self.start && alarm.end >= self.end;
         self.start = self.start.min(alarm.start);
         self.end = self.end.max(alarm.end);
@@ -112,9 +131,11 @@ impl Incident {
         self.last_event_time = self.last_event_time.max(alarm.last_event_time);
         let known = match is_whole {
             true => self.matched,
-            false => self.matched.saturating_add(new),
+            false => self.matched.saturating_add(new.count),
         };
         self.matched = known.max(alarm.matched as u64);
+        let beyond = self.beyond_horizon.saturating_add(new.beyond_horizon);
+        self.beyond_horizon = beyond.min(self.matched);
         self.is_open = alarm.state == AlarmStatus::Open;
     }
 
@@ -122,6 +143,7 @@ impl Incident {
     pub(crate) fn absorb(&mut self, other: Incident) {
         self.start = self.start.min(other.start);
         self.end = self.end.max(other.end);
+        self.beyond_horizon += other.beyond_horizon;
         self.merged |= self.steps > 0 && other.steps > 0;
         self.steps = self.steps.max(other.steps);
         self.told_matched += other.told_matched;
@@ -214,6 +236,13 @@ pub(crate) mod tests {
         }
     }
 
+    fn new(count: u64) -> NewEvents {
+        NewEvents {
+            count,
+            beyond_horizon: 0,
+        }
+    }
+
     fn tell(step: u32) -> Action {
         Action::Tell {
             step,
@@ -228,7 +257,7 @@ pub(crate) mod tests {
         incident.begin_telling(100);
         assert_eq!(incident.told(100), 3);
         assert_eq!(incident.action(100_000), Action::Nothing);
-        incident.take(&alarm(0, 120, 5), 0);
+        incident.take(&alarm(0, 120, 5), new(0));
         assert_eq!(incident.action(200), Action::Wait(3_700));
         assert_eq!(incident.action(3_700), tell(2));
         assert_eq!(incident.told(3_700), 2);
@@ -252,7 +281,7 @@ pub(crate) mod tests {
     fn what_is_forgotten_takes_nothing_back() {
         let mut incident = Incident::new("i".into(), &alarm(0, 60, 3));
         incident.told(100);
-        incident.take(&alarm(50, 400, 2), 0);
+        incident.take(&alarm(50, 400, 2), new(0));
         assert_eq!((incident.start, incident.matched), (0, 3));
         assert_eq!(incident.action(4_000), tell(2), "there is a later event");
     }
@@ -261,9 +290,9 @@ pub(crate) mod tests {
     fn an_alarm_longer_than_what_is_remembered_counts_on() {
         let mut incident = Incident::new("i".into(), &alarm(0, 1_000, 4_000));
         incident.told(100);
-        incident.take(&alarm(500, 1_100, 4_000), 2);
+        incident.take(&alarm(500, 1_100, 4_000), new(2));
         assert_eq!(incident.matched, 4_002);
-        incident.take(&alarm(500, 1_100, 4_000), 0);
+        incident.take(&alarm(500, 1_100, 4_000), new(0));
         assert_eq!(
             incident.matched, 4_002,
             "a message that comes again brings nothing new"
@@ -290,14 +319,14 @@ pub(crate) mod tests {
         let mut second = Incident::new("b".into(), &alarm(900, 960, 2));
         second.told(1_000);
         first.absorb(second);
-        first.take(&alarm(0, 960, 5), 0);
+        first.take(&alarm(0, 960, 5), new(0));
         assert!(first.merged);
         assert_eq!(
             first.action(9_000),
             Action::Nothing,
             "all five have been told"
         );
-        first.take(&alarm(0, 960, 6), 0);
+        first.take(&alarm(0, 960, 6), new(0));
         assert_eq!(first.action(9_000), tell(2));
         first.told(9_000);
         assert!(!first.merged);

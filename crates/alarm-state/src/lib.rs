@@ -42,7 +42,7 @@ pub use evidence::EvidenceBucket;
 pub use filter::{ExpiredSuppression, Filter};
 pub use group::{GroupId, GroupKeys, hash};
 pub use head::{Forgotten, Head, Reconciled};
-pub use incident::{Action, FOLLOW_UP_SECONDS, Incident, Telling};
+pub use incident::{Action, FOLLOW_UP_SECONDS, Incident, NewEvents, Telling};
 pub use ledger::{Claim, FileEntry, FileStatus, LEDGER_SECONDS, file_key};
 pub use message::{
     MOST_EVIDENCE, MOST_SAMPLES, Matches, MessageError, QueueBody, SourceObject, Summary, Tick,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{StoredError, parse_stored};
+use crate::{Head, Incident, StoredError, parse_stored};
 
 /// Messages of the whole stack in one hour; what is beyond is told in one summary.
 pub const MOST_MESSAGES_AN_HOUR: usize = 20;
@@ -70,6 +70,7 @@ pub enum Slot {
 /// A step that the summary tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeldStep {
+    schema: u32,
     /// The incident.
     pub incident_id: String,
     /// The filter's name.
@@ -90,6 +91,43 @@ pub struct HeldStep {
     pub last_event_time: Option<i64>,
     /// What happened, in a sentence.
     pub story: String,
+}
+
+impl HeldStep {
+    /// What a summary says of a step: the incident's counts and times, and what happened in a sentence.
+    pub fn new(head: &Head, incident: &Incident, story: String) -> Self {
+        let filter = &head.filter;
+        let group = head
+            .group
+            .iter()
+            .map(|value| value.as_deref().unwrap_or("-"));
+        HeldStep {
+            schema: SCHEMA,
+            incident_id: incident.id.clone(),
+            filter: filter.name.clone(),
+            title: filter.title.clone(),
+            severity: filter.severity.clone(),
+            group: group.collect::<Vec<_>>().join(", "),
+            matched: incident.matched,
+            new: incident.matched.saturating_sub(incident.told_matched),
+            first_event_time: incident.first_event_time,
+            last_event_time: incident.last_event_time,
+            story,
+        }
+    }
+
+    /// Reads what [`to_json`](Self::to_json) wrote.
+    ///
+    /// # Errors
+    /// The text is something else.
+    pub fn parse(text: &str) -> Result<Self, StoredError> {
+        parse_stored("step held for a summary", text, SCHEMA)
+    }
+
+    /// The form in which it is stored.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
 impl HourQuota {

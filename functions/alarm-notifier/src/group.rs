@@ -1,10 +1,11 @@
 //! What is stored of one group, and the alarms in it.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use alarm_state::{
     BUCKET_SECONDS, Bucket, EvidenceBucket, GroupId, GroupKeys, HORIZON_SECONDS, Head, Matches,
-    Sample, bucket_start,
+    NewEvents, Sample, bucket_start,
 };
 use metric_alarm::{Alarm, AlarmDefinition, AlarmSeries};
 use notification::Evidence;
@@ -19,7 +20,8 @@ const SHORTEST_SECONDS: i64 = 2 * 86_400;
 const MOST_EVIDENCE_BUCKETS: usize = 8;
 
 /// How far beyond the events of a message alarms are followed. One that goes on for longer is counted on
-/// by what is new, so that a message costs no more than a day of buckets.
+/// by what is new, so that a message costs no more than a day of buckets. A message that comes again may
+/// have been stored and not counted: its alarms are followed as far as there are buckets.
 const FOLLOWED_SECONDS: i64 = 86_400;
 
 /// A head that has not changed is written again when it was last written so long ago.
@@ -65,10 +67,18 @@ impl Merged {
         self.new.values().sum()
     }
 
-    /// How many of them lie in the alarm, or in a bucket that it begins or ends in.
-    pub(crate) fn new_in(&self, alarm: &Alarm) -> u64 {
+    /// What of them lies in the alarm, or in a bucket that it begins or ends in.
+    pub(crate) fn new_in(&self, alarm: &Alarm, now: i64) -> NewEvents {
         let buckets = bucket_start(alarm.start)..alarm.end.max(alarm.start.saturating_add(1));
-        self.new.range(buckets).map(|(_, new)| new).sum()
+        let horizon = now.saturating_sub(HORIZON_SECONDS);
+        let mut events = NewEvents::default();
+        for (&start, &new) in self.new.range(buckets) {
+            events.count += new;
+            if start.saturating_add(BUCKET_SECONDS) <= horizon {
+                events.beyond_horizon += new;
+            }
+        }
+        events
     }
 }
 
@@ -145,14 +155,13 @@ impl<'t, T: Items> Group<'t, T> {
         let merged = self.merge_samples(&mut loaded, &samples, now).await?;
         let is_touched =
             |alarm: &Alarm| times().any(|time| alarm.start <= time && time < alarm.end);
+        let follow = match merged.new_samples() < matches.matched {
+            true => 2 * HORIZON_SECONDS,
+            false => FOLLOWED_SECONDS,
+        };
+        let followed = first.saturating_sub(follow)..=last.saturating_add(follow);
         let alarms = self
-            .alarms_around(
-                loaded,
-                definition,
-                (first, last),
-                (now, watermark),
-                is_touched,
-            )
+            .alarms_around(loaded, definition, followed, (now, watermark), is_touched)
             .await?;
         Ok((merged, alarms))
     }
@@ -254,7 +263,7 @@ impl<'t, T: Items> Group<'t, T> {
         &self,
         mut loaded: Loaded,
         definition: &AlarmDefinition,
-        (first, last): (i64, i64),
+        followed: RangeInclusive<i64>,
         (now, watermark): (i64, i64),
         wanted: impl Fn(&Alarm) -> bool,
     ) -> Result<Vec<Alarm>, Stopped> {
@@ -274,14 +283,14 @@ impl<'t, T: Items> Group<'t, T> {
                 .iter()
                 .any(|alarm| alarm.end > loaded.last.saturating_sub(reach));
             let mut grew = false;
-            if low && loaded.first > first.saturating_sub(FOLLOWED_SECONDS) {
+            if low && loaded.first > *followed.start() {
                 let from = loaded.first.saturating_sub(more);
                 let older = self.load_buckets(from, loaded.first - 1, now).await?;
                 loaded.first = older.first;
                 loaded.buckets.extend(older.buckets);
                 grew = true;
             }
-            if high && loaded.last < last.saturating_add(FOLLOWED_SECONDS) {
+            if high && loaded.last < *followed.end() {
                 let to = loaded.last.saturating_add(more);
                 let newer = self
                     .load_buckets(loaded.last.saturating_add(1), to, now)

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use alarm_state::{
-    BUCKET_SECONDS, GroupKeys, HORIZON_SECONDS, MessageError, QueueBody, Summary, Tick, hash,
+    BUCKET_SECONDS, GroupKeys, HORIZON_SECONDS, MessageError, NewEvents, QueueBody, Summary, Tick,
+    hash,
 };
 use futures_util::future::join_all;
 use metric_alarm::{Alarm, AlarmDefinition, AlarmStatus};
@@ -239,7 +240,7 @@ where
         let reconciled = head.reconcile(
             &alarms,
             |alarm| is_touched(alarm) || can_be_new(alarm, &definition, now),
-            |alarm| merged.new_in(alarm),
+            |alarm| merged.new_in(alarm, now),
         );
         tracing::info!(
             filter = matches.filter.name,
@@ -279,7 +280,7 @@ where
             let alarms = group.alarms(&definition, now, watermark(now)).await?;
             if let Some(head) = &mut group.head {
                 let is_new = |alarm: &Alarm| can_be_new(alarm, &definition, now);
-                let reconciled = head.reconcile(&alarms, is_new, |_| 0);
+                let reconciled = head.reconcile(&alarms, is_new, |_| NewEvents::default());
                 teller.counted.count("Incidents", reconciled.new as u64);
             }
         }

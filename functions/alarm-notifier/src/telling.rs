@@ -1,8 +1,8 @@
 //! Telling: which steps leave now, which are held for the summary of the hour, and what they say.
 
 use alarm_state::{
-    Action, GroupKeys, HORIZON_SECONDS, Head, HeldStep, HourQuota, Incident, MOST_MESSAGES_AN_HOUR,
-    Slot, SummaryState, hour_of, quota_key,
+    Action, GroupKeys, Head, HeldStep, HourQuota, Incident, MOST_MESSAGES_AN_HOUR, Slot,
+    StoredError, SummaryState, hour_of, quota_key,
 };
 use notification::{Evidence, FilterText, HeldIncident, Message, StorySubject};
 use ports::{
@@ -48,7 +48,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         };
         let is_told = self.settings.tells(&head.filter.severity);
         if !is_told {
-            pass_over(head, now);
+            head.pass_over(now);
         }
         let forgotten = head.forget(now);
         self.counted.count("IncidentsForgotten", forgotten.told);
@@ -275,7 +275,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let key = ItemKey { partition, sort };
         let known = self.table.get(&key).await?;
         let is_over = self.clock.now() >= HourQuota::new(hour).end();
-        let held = match known.as_ref().and_then(parse_held) {
+        let held = match known.as_ref().map(parse_held).transpose()? {
             None if is_over => return Ok(None),
             Some(held) if is_over => held,
             _ => {
@@ -342,7 +342,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
             .table
             .range(&partition, "held#", "held#~", false, usize::MAX)
             .await?;
-        let held: Vec<HeldStep> = items.iter().filter_map(parse_held).collect();
+        let held: Vec<HeldStep> = items.iter().map(parse_held).collect::<Result<_, _>>()?;
         let incidents: Vec<HeldIncident> = held.iter().map(held_incident).collect();
         let message = notification::summary(&notification::Summary {
             hour_start: hour,
@@ -352,6 +352,8 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
             held: &incidents,
         });
         if let Err(error) = self.publish(&message).await {
+            self.counted
+                .count_by("TellingFailed", "Reason", error.kind.name(), 1);
             if error.had_no_effect() && !may_be_repeat {
                 quota.summary = SummaryState::Refused;
                 self.put_quota_or_stop(&quota, version).await?;
@@ -362,6 +364,8 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         self.put_quota_or_stop(&quota, version).await?;
         tracing::info!(hour, incidents = held.len(), may_be_repeat, "summary told");
         self.counted.count("SummariesTold", 1);
+        self.counted
+            .count("SummariesRepeated", u64::from(may_be_repeat));
         self.counted
             .count("EventsTold", held.iter().map(|step| step.new).sum());
         self.publish_to_chat(&message).await;
@@ -422,16 +426,6 @@ fn incident_at<'g, T>(group: &'g Group<'_, T>, index: usize) -> Option<(&'g Head
     Some((head, head.incidents.get(index)?))
 }
 
-/// Takes what there is to tell as told, where incidents are not told at all. What is told already stays as
-/// it is: it is to be forgotten some day.
-fn pass_over(head: &mut Head, now: i64) {
-    for incident in &mut head.incidents {
-        if incident.action(now) != Action::Nothing {
-            incident.told(now);
-        }
-    }
-}
-
 fn attributes(message: &Message) -> Vec<Attribute> {
     let attribute = |(name, value): &(String, String)| Attribute {
         name: name.clone(),
@@ -464,8 +458,6 @@ fn step_message(
         .collect();
     let names = filter.group_by.iter().cloned();
     let group: Vec<(String, Option<String>)> = names.zip(head.group.iter().cloned()).collect();
-    let horizon = now.saturating_sub(HORIZON_SECONDS);
-    let is_beyond = incident.last_event_time.is_some_and(|last| last < horizon);
     Ok(notification::message(&notification::Incident {
         id: &incident.id,
         step,
@@ -487,43 +479,27 @@ fn step_message(
         told_before: incident.told_matched,
         is_open: incident.is_open,
         told_at: now,
-        beyond_horizon: if is_beyond { incident.matched } else { 0 },
+        beyond_horizon: incident.beyond_horizon,
         events,
         merged: incident.merged,
     }))
 }
 
 fn held_step(head: &Head, incident: &Incident, events: &[Evidence]) -> HeldStep {
-    let filter = &head.filter;
     let subject = StorySubject {
-        title: &filter.title,
-        severity: &filter.severity,
+        title: &head.filter.title,
+        severity: &head.filter.severity,
         threshold: None,
     };
     let events: Vec<&Evidence> = events.iter().collect();
-    let group: Vec<&str> = head
-        .group
-        .iter()
-        .map(|value| value.as_deref().unwrap_or("-"))
-        .collect();
-    HeldStep {
-        incident_id: incident.id.clone(),
-        filter: filter.name.clone(),
-        title: filter.title.clone(),
-        severity: filter.severity.clone(),
-        group: group.join(", "),
-        matched: incident.matched,
-        new: incident.matched.saturating_sub(incident.told_matched),
-        first_event_time: incident.first_event_time,
-        last_event_time: incident.last_event_time,
-        story: notification::story(&events, incident.matched as usize, &subject),
-    }
+    let story = notification::story(&events, incident.matched as usize, &subject);
+    HeldStep::new(head, incident, story)
 }
 
-fn parse_held(item: &Item) -> Option<HeldStep> {
+fn parse_held(item: &Item) -> Result<HeldStep, StoredError> {
     match &item.body {
-        Body::Text(text) => serde_json::from_str(text).ok(),
-        Body::Bytes(_) => None,
+        Body::Text(text) => HeldStep::parse(text),
+        Body::Bytes(_) => HeldStep::parse(""),
     }
 }
 

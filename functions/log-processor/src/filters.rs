@@ -19,6 +19,9 @@ const CHECK_MILLIS: i64 = 60_000;
 /// Largest filters file. It must fit into an item of the table.
 const MOST_BYTES: u64 = 350_000;
 
+/// Of what is kept in the table.
+const SCHEMA: u32 = 1;
+
 /// The end of the year 9999: it is not to be deleted.
 const NEVER: i64 = 253_402_300_799;
 
@@ -207,7 +210,14 @@ impl FiltersInForce {
         tell: &mut impl FnMut(FiltersEvent),
     ) {
         let last_good = match items.get(&last_good_key()).await {
-            Ok(Some(item)) => parse_last_good(&item),
+            Ok(Some(item)) => {
+                let last_good = parse_last_good(&item);
+                if last_good.is_none() {
+                    let why = "the item of the table cannot be read".to_owned();
+                    tell(FiltersEvent::NotKept { why });
+                }
+                last_good
+            }
             Ok(None) => return,
             Err(error) => {
                 tell(FiltersEvent::NotKept {
@@ -265,7 +275,10 @@ fn last_good_key() -> ItemKey {
 
 fn parse_last_good(item: &Item) -> Option<LastGood> {
     match &item.body {
-        Body::Text(text) => serde_json::from_str(text).ok(),
+        Body::Text(text) => {
+            let last_good: Option<LastGood> = serde_json::from_str(text).ok();
+            last_good.filter(|last_good| last_good.schema == SCHEMA)
+        }
         Body::Bytes(_) => None,
     }
 }
@@ -286,7 +299,7 @@ async fn keep(
         return Ok(());
     }
     let body = LastGood {
-        schema: 1,
+        schema: SCHEMA,
         object: location.to_string(),
         etag: etag.to_owned(),
         text: text.to_owned(),

@@ -27,6 +27,7 @@ pub(crate) struct Found {
     pub(crate) late: u64,
     pub(crate) beyond_horizon: u64,
     pub(crate) too_old_for_metrics: u64,
+    pub(crate) without_dimension: u64,
     pub(crate) in_further_groups: u64,
 }
 
@@ -124,6 +125,7 @@ impl Found {
         // As in CloudWatch: an event without the value of a dimension is no data point.
         let dimensions: Option<Vec<_>> = filter.metric.dimensions.iter().map(dimension).collect();
         let Some(dimensions) = dimensions else {
+            self.without_dimension += 1;
             return;
         };
         let key = MetricKey {

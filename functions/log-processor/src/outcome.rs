@@ -1,5 +1,7 @@
 //! What became of an object that was announced.
 
+use std::collections::BTreeMap;
+
 use metric_filters::LogFileReport;
 
 /// The one outcome of an object.
@@ -38,6 +40,10 @@ pub struct Processed {
     pub beyond_horizon: u64,
     /// Matches whose time is too old for CloudWatch: they are in no metric.
     pub too_old_for_metrics: u64,
+    /// Matches without the value of a dimension: as in CloudWatch they are in no metric.
+    pub without_dimension: u64,
+    /// Matches whose metric was not taken for other reasons, by reason.
+    pub metrics_refused: BTreeMap<&'static str, u64>,
     /// Matches in groups beyond what one file may have: they share a group.
     pub in_further_groups: u64,
     /// Another content under this key had been processed before, or the announced one is gone.

@@ -36,14 +36,18 @@ const MOST_OBJECT_BYTES: u64 = 64 << 20;
 /// Most bytes that an object may inflate to: more than its time allows to read.
 const MOST_CONTENT_BYTES: u64 = 4 << 30;
 
+/// Why CloudWatch Logs does not take a log event.
+const TOO_OLD: &str = "too_old";
+const TOO_NEW: &str = "too_new";
+
 /// Counted for an object whose notification does not give its size.
 const USUAL_OBJECT_BYTES: u64 = 4 << 20;
 
 /// How long after the invocation's deadline a claim holds: by then the process is dead for sure.
 const LEASE_MARGIN_MILLIS: i64 = 1_000;
 
-/// Nothing that others will see is begun when so little time is left: it would not be finished.
-const LAST_START_MILLIS: i64 = 250;
+/// Nothing that others will see is begun when so little time is left: it might not be finished.
+const LAST_START_MILLIS: i64 = 2_000;
 
 /// What is later than this after the clock is from the future: its time cannot be right.
 const FUTURE_SECONDS: i64 = 900;
@@ -243,12 +247,14 @@ where
         let filters = match filters {
             Ok(filters) => filters,
             Err(error) => {
-                let failed = |(location, _): (ObjectLocation, _)| {
-                    let outcome = failed(FailReason::NO_FILTERS, &error);
+                let reason = FailReason::NO_FILTERS;
+                let each = distinct.into_keys().map(|location| async {
+                    let outcome = failed(reason, &error);
+                    self.note_failure(&location, reason.0).await;
                     batch.outcome(&location, &outcome, 0);
                     (location, outcome)
-                };
-                return distinct.into_iter().map(failed).collect();
+                });
+                return join_all(each).await.into_iter().collect();
             }
         };
         let work = Work {
@@ -394,6 +400,9 @@ where
                 now_millis,
                 lease_until,
             );
+            let was_claimed = entry
+                .as_ref()
+                .is_some_and(|entry| entry.status == FileStatus::Claimed);
             let (entry, replaces) = match claim {
                 Claim::Done => return Ok(Claimed::Done),
                 Claim::Held { until_millis } => return Ok(Claimed::Held { until_millis }),
@@ -403,6 +412,10 @@ where
             let item = self.ledger_item(key.clone(), &entry, expected);
             match self.ports.items.put(&item, expected).await? {
                 Put::Written => {
+                    if was_claimed {
+                        tracing::warn!(object = %location, "an attempt before was interrupted");
+                        batch.count("FilesInterrupted", 1);
+                    }
                     return Ok(Claimed::Mine(Box::new(MyClaim {
                         entry,
                         item,
@@ -506,32 +519,34 @@ where
         }
         let place = location.to_string();
         let documents = documents(&work.filters, &found, &report, &place, &moment);
-        let too_old = self.write_metrics(claim, documents).await?;
+        let mut refused = self.write_metrics(claim, documents).await?;
+        let too_old = refused.remove(TOO_OLD).unwrap_or_default();
         Ok(ObjectOutcome::Processed(Box::new(Processed {
             sent,
             messages: messages.len(),
             late: found.late,
             beyond_horizon: found.beyond_horizon,
             too_old_for_metrics: found.too_old_for_metrics + too_old,
+            without_dimension: found.without_dimension,
+            metrics_refused: refused,
             in_further_groups: found.in_further_groups,
             changed,
             report,
         })))
     }
 
-    /// Writes documents, but for those that an attempt before has written; returns how many matches were
-    /// too old after all.
+    /// Writes documents, but for those that an attempt before has written; returns how many matches those
+    /// stood for that were not taken, by why not.
     async fn write_metrics(
         &self,
         claim: &MyClaim,
         documents: Vec<(i64, String)>,
-    ) -> Result<u64, Stopped> {
+    ) -> Result<BTreeMap<&'static str, u64>, Stopped> {
         let batches = emf::batches(documents);
-        let unfit = batches
-            .unfit
-            .iter()
-            .map(|((_, document), _)| matched(document));
-        let mut rejected: u64 = unfit.sum();
+        let mut refused: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for ((_, document), reason) in &batches.unfit {
+            *refused.entry(reason.name()).or_default() += matched(document);
+        }
         let all: usize = batches.batches.iter().map(Vec::len).sum();
         let mut left = claim.entry.metrics_left.unwrap_or(all).min(all);
         let mut written = all - left;
@@ -553,14 +568,17 @@ where
             let stopped = |stopped: Stopped| stopped.with_metrics_left(begun);
             self.is_in_time(claim).map_err(stopped)?;
             let put = self.ports.evidence.put_log_events(&events).await;
-            let refused = put.map_err(|error| stopped(error.into()))?;
-            let too_old = events.iter().take(refused.too_old);
-            let too_new = events.iter().rev().take(refused.too_new);
-            let lost = too_old.chain(too_new).map(|event| matched(&event.message));
-            rejected += lost.sum::<u64>();
+            let rejected = put.map_err(|error| stopped(error.into()))?;
+            let sum = |events: &[LogEvent]| -> u64 {
+                events.iter().map(|event| matched(&event.message)).sum()
+            };
+            let (too_old, rest) = events.split_at(rejected.too_old.min(events.len()));
+            let (_, too_new) = rest.split_at(rest.len().saturating_sub(rejected.too_new));
+            *refused.entry(TOO_OLD).or_default() += sum(too_old);
+            *refused.entry(TOO_NEW).or_default() += sum(too_new);
             left -= events.len();
         }
-        Ok(rejected)
+        Ok(refused)
     }
 
     /// What others will see must not be begun by one whose lease is about to end.
@@ -958,6 +976,17 @@ impl Batch {
         self.count("FutureEvents", report.future);
         self.count("BeyondDedupHorizon", processed.beyond_horizon);
         self.count("TooOldForMetrics", processed.too_old_for_metrics);
+        let without_value: u64 = report.filters.iter().map(|count| count.without_value).sum();
+        self.count(
+            "EventsWithoutValue",
+            without_value + processed.without_dimension,
+        );
+        for (&reason, &events) in &processed.metrics_refused {
+            if events > 0 {
+                tracing::warn!(object = %location, reason, events, "metrics refused");
+            }
+            self.count_by("MetricsRefused", "Reason", reason, events);
+        }
         for problem in &report.summary.problems {
             tracing::warn!(object = %location, problem = problem.kind.name(), "problem in object");
             self.count_by("Problems", "Kind", problem.kind.name(), 1);

@@ -112,7 +112,8 @@ fn without_any_filters_messages_fail_and_are_processed_once_there_are_some() {
     assert_eq!(outcome.failed(), ["m1"]);
     assert_eq!(outcome.count("FilesFailed:no_filters"), 1);
     assert_eq!(outcome.count("FiltersRefused"), 1);
-    assert!(scene.entry(&key).is_none(), "it is not touched");
+    let entry = scene.entry(&key).unwrap();
+    assert_eq!(entry.reason.as_deref(), Some("no_filters"));
     scene.put_filters(STOPPED);
     let outcome = scene.announce(&[&key]);
     assert_eq!(outcome.failed(), [""; 0], "without waiting a minute");
