@@ -369,7 +369,7 @@ async fn what_goes_wrong_with_one_incident_does_not_repeat_another_of_its_group(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_that_runs_out_of_time_is_killed_and_its_lease_ends() {
     let stack = Stack::new(StackOptions {
-        processor_timeout: Duration::from_secs(2),
+        processor_timeout: Duration::from_millis(2_800),
         notifier_timeout: Duration::from_millis(3_500),
         ..quick()
     })

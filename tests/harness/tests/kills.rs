@@ -3,8 +3,9 @@
 //!
 //! A clean run of a scene gives the list of requests. For each of them the scene is run again in an
 //! account of its own, once with the process killed instead of the request and once killed instead of
-//! its answer. What is there in the end is held against the clean run. With `TRAILWARDEN_KILLS=few` only
-//! the first request of each kind is a point.
+//! its answer. What is there in the end is held against the clean run. All
+//! requests of the alarm notifier are points with `TRAILWARDEN_KILLS=all`; else the first and last of each
+//! kind and those around each Publish.
 
 #![allow(
     clippy::unwrap_used,
@@ -108,7 +109,7 @@ fn chosen(clean: &[Call]) -> Vec<&Call> {
 fn options() -> StackOptions {
     StackOptions {
         // The lease of a dead process ends a second after this.
-        processor_timeout: Duration::from_secs(3),
+        processor_timeout: Duration::from_secs(4),
         visibility_seconds: 1,
         max_receives: 20,
         match_max_receives: 20,
