@@ -20,6 +20,9 @@ use crate::telling::{Teller, hour_of_partition, is_group};
 /// Log files come within about so long: what is older than this is as good as known.
 const WATERMARK_SECONDS: i64 = 900;
 
+/// How far ahead of the clock an event may be dated and its periods still be waited for: a day.
+const FARTHEST_SECONDS: i64 = 86_400;
+
 /// No message is begun with less time left.
 const LAST_START_MILLIS: i64 = 3_000;
 
@@ -230,7 +233,7 @@ where
         let newest = times.iter().copied().max().unwrap_or(i64::MIN);
         let head = head_of(&mut group.head, matches);
         // The time of an event is input: what is far ahead must not keep the group due for ever.
-        let latest = now.saturating_add(definition.period_seconds());
+        let latest = now.saturating_add(FARTHEST_SECONDS);
         head.newest_event_time = head.newest_event_time.max(newest.min(latest));
         let is_touched = |alarm: &Alarm| {
             times

@@ -316,7 +316,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let item = Item {
             key,
             version: known.map_or(1, |version| version + 1),
-            body: Body::Text(serde_json::to_string(held).unwrap_or_default()),
+            body: Body::Text(held.to_json()),
             due_at: None,
             expires_at: HourQuota::new(hour).expires_at(),
         };
