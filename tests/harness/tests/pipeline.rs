@@ -89,8 +89,7 @@ async fn five_hundred_files_with_copies_and_broken_ones_give_exact_alarms_and_co
     let stack = Stack::new(StackOptions {
         processor_concurrency: 2,
         notifier_concurrency: 2,
-        // Copies that come while the first is at work use up receives, too.
-        max_receives: 5,
+        visibility_seconds: 3,
         ..StackOptions::default()
     })
     .await;
@@ -160,9 +159,28 @@ async fn five_hundred_files_with_copies_and_broken_ones_give_exact_alarms_and_co
     let metric = |name: &str| stack.metric(&stack.processor, name);
     assert_eq!(metric("FilesProcessed"), 492);
     assert_eq!(metric("FilesDeadLettered"), 5);
-    assert_eq!(metric("FilesFailed"), 5 * 5, "five attempts each");
-    // 50 announced again, 3 of somebody else, 1 to set up.
-    assert_eq!(metric("FilesSkipped"), 50 + 3 + 1);
+    // Each delivery of each message, and each message announces one object, has one outcome. On a slow
+    // machine some come more often than they had to: five attempts each, 50 announced again, 3 of
+    // somebody else, 1 to set up.
+    let deliveries: usize = log_files
+        .batches
+        .iter()
+        .map(|batch| batch.messages.len())
+        .sum();
+    let outcomes = [
+        "FilesProcessed",
+        "FilesSkipped",
+        "FilesFailed",
+        "FilesInProgress",
+    ]
+    .map(metric);
+    assert_eq!(
+        outcomes.iter().sum::<u64>(),
+        deliveries as u64,
+        "{outcomes:?}"
+    );
+    let [_, skipped, failed, _] = outcomes;
+    assert!(failed >= 5 * 5 && skipped >= 50 + 3 + 1, "{outcomes:?}");
     assert_eq!(metric("RecordsRead"), metric("RecordsEvaluated"));
     let matched = metric("EventsMatched");
     let sums: f64 = scene::metrics_in_log(&stack).await.values().sum();

@@ -140,3 +140,24 @@ fn events_that_go_on_are_no_silence() {
     }
     assert!(scene.told().is_empty());
 }
+
+#[test]
+fn an_average_of_events_dated_ahead_of_the_clock_is_told_by_a_tick_once_its_minute_is_over() {
+    let above = ComparisonOperator::GreaterThanOrEqualToThreshold;
+    let average = AlarmDefinition::builder(Statistic::Average, above, 1.0, 60)
+        .build()
+        .unwrap();
+    let scene = Scene::new();
+    scene.deliver(&[matches(&filter("medium", &average), 1, &[(NOW + 7_200, 1)])]);
+    let mut told_after = None;
+    for minute in (5..=180).step_by(5) {
+        scene.world.advance(300);
+        scene.tick();
+        if told_after.is_none() && !scene.told().is_empty() {
+            told_after = Some(minute);
+        }
+    }
+    // Two hours, the minute itself, and a quarter of an hour for files that are to come.
+    assert_eq!(told_after, Some(140));
+    assert_eq!(scene.steps().len(), 1);
+}
