@@ -180,7 +180,7 @@ async fn five_hundred_files_with_copies_and_broken_ones_give_exact_alarms_and_co
         "{outcomes:?}"
     );
     let [_, skipped, failed, _] = outcomes;
-    assert!(failed >= 5 * 5 && skipped >= 50 + 3 + 1, "{outcomes:?}");
+    assert!(failed >= 25 && skipped >= 54, "{outcomes:?}");
     assert_eq!(metric("RecordsRead"), metric("RecordsEvaluated"));
     let matched = metric("EventsMatched");
     let sums: f64 = scene::metrics_in_log(&stack).await.values().sum();
