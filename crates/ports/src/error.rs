@@ -17,6 +17,17 @@ pub struct RequestError {
     pub source: Box<dyn Error + Send + Sync>,
 }
 
+/// An error and all its causes in one line, for log lines: `PutItem failed: throttled: ...`.
+pub fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 /// Kinds of failure. [`ErrorKind::name`] is the reason in log lines and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {

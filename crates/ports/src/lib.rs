@@ -20,7 +20,7 @@ mod queue;
 mod topic;
 
 pub use clock::Clock;
-pub use error::{ErrorKind, RequestError};
+pub use error::{ErrorKind, RequestError, with_sources};
 pub use evidence_log::{LogEvent, PutLogEvents, RejectedLogEvents};
 pub use items::{Body, Item, ItemKey, Items, Put};
 pub use object::{ObjectLocation, ReadObject, StoredObject};

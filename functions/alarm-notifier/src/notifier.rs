@@ -8,13 +8,13 @@ use alarm_state::{
 };
 use futures_util::future::join_all;
 use metric_alarm::{Alarm, AlarmDefinition, AlarmStatus};
-use ports::{Clock, Items, Publish, QueueMessage, SendMessages};
+use ports::{Clock, Items, Publish, QueueMessage, SendMessages, with_sources};
 use serde_json::{Value, json};
 
 use crate::counted::Counted;
 use crate::group::{Group, head_of, keys_of};
 use crate::settings::Settings;
-use crate::stopped::{Stopped, with_sources};
+use crate::stopped::Stopped;
 use crate::telling::{Teller, hour_of_partition, is_group};
 
 /// Log files come within about so long: what is older than this is as good as known.
@@ -113,7 +113,8 @@ where
     ) -> Result<Value, HandleError> {
         let counted = Counted::new();
         let answer = match received(&invocation) {
-            Some(messages) => Ok(self.batch(messages?, &counted, deadline_millis).await),
+            Some(Ok(messages)) => Ok(self.batch(messages, &counted, deadline_millis).await),
+            Some(Err(error)) => Err(error),
             None if is_tick(&invocation) => self.tick(&counted).await,
             None => Err(HandleError::Payload {
                 found: described(&invocation),

@@ -1,7 +1,7 @@
 //! Why the work on a message stopped.
 
 use alarm_state::{MessageError, StoredError};
-use ports::RequestError;
+use ports::{RequestError, with_sources};
 
 /// Why the work on a message stopped: it comes again.
 #[derive(Debug)]
@@ -51,15 +51,4 @@ impl From<MessageError> for Stopped {
             error: with_sources(&error),
         }
     }
-}
-
-/// The error and all its causes in one line.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -7,13 +7,13 @@ use alarm_state::{
 use notification::{Evidence, FilterText, HeldIncident, Message, StorySubject};
 use ports::{
     Attribute, Body, Clock, ErrorKind, Item, ItemKey, Items, Publication, Publish, Put,
-    RequestError,
+    RequestError, with_sources,
 };
 
 use crate::counted::Counted;
 use crate::group::Group;
 use crate::settings::Settings;
-use crate::stopped::{Stopped, with_sources};
+use crate::stopped::Stopped;
 
 /// Nothing is published with less time left: the answer might not be heard, or not be noted.
 const LAST_START_MILLIS: i64 = 2_500;

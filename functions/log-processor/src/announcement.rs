@@ -123,8 +123,6 @@ pub struct QueueRecord {
     pub body: String,
     /// How often it was received, this time included; 1 if the queue does not say.
     pub receive_count: u32,
-    /// Its message group, in a FIFO queue.
-    pub group_id: Option<String>,
 }
 
 /// Why it cannot be told what a message announces.
@@ -220,7 +218,6 @@ fn queue_record(record: &Value, place: &Place) -> Result<QueueRecord, Announceme
         receive_count: attribute("ApproximateReceiveCount")
             .and_then(|count| count.parse().ok())
             .unwrap_or(1),
-        group_id: attribute("MessageGroupId").map(str::to_owned),
     })
 }
 
@@ -1183,18 +1180,14 @@ mod tests {
             { "messageId": "id-1", "eventSource": "aws:sqs", "body": "not JSON", "attributes": { "ApproximateReceiveCount": "3" } },
             { "messageId": "id-2", "eventSource": "aws:sqs", "body": "", "attributes": { "MessageGroupId": "g", "ApproximateReceiveCount": "x" } },
         ] });
-        let record = |id: &str, body: &str, receive_count, group: Option<&str>| QueueRecord {
+        let record = |id: &str, body: &str, receive_count| QueueRecord {
             message_id: id.to_owned(),
             body: body.to_owned(),
             receive_count,
-            group_id: group.map(str::to_owned),
         };
         assert_eq!(
             payload(batch).unwrap(),
-            Payload::Queue(vec![
-                record("id-1", "not JSON", 3, None),
-                record("id-2", "", 1, Some("g"))
-            ])
+            Payload::Queue(vec![record("id-1", "not JSON", 3), record("id-2", "", 1)])
         );
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use alarm_state::{GroupId, HORIZON_SECONDS, Sample};
+use alarm_state::{GroupId, HORIZON_SECONDS, MOST_EVIDENCE, Sample};
 use cloudtrail::Origin;
 use metric_filters::{FilterSet, Match, MetricFilter, Mode};
 use notification::{Evidence, EvidenceContext};
@@ -11,9 +11,6 @@ use notification::{Evidence, EvidenceContext};
 /// Groups of one filter in one file. A file of 256 KB records has fewer; one made to have more puts
 /// the rest into one group, so that nothing is lost.
 const MOST_GROUPS: usize = 1_000;
-
-/// Events of one metric value or group that are kept with what they say.
-const MOST_EVIDENCE: usize = alarm_state::MOST_EVIDENCE;
 
 /// Processed later than this after it happened, an event is late.
 const LATE_SECONDS: i64 = 1_800;

@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use metric_filters::{Evaluator, FilterSet, LogFileReport, MetricFilter, TimeRange};
 use ports::{
     Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Put, PutLogEvents,
-    QueueMessage, ReadObject, RequestError, SendMessages, StoredObject,
+    QueueMessage, ReadObject, RequestError, SendMessages, StoredObject, with_sources,
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -673,17 +673,6 @@ fn parse_entry(item: &Item) -> Result<FileEntry, alarm_state::StoredError> {
         Body::Text(text) => FileEntry::parse(text),
         Body::Bytes(_) => FileEntry::parse(""),
     }
-}
-
-/// The error and all its causes in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn request_failed(error: &RequestError) -> ObjectOutcome {

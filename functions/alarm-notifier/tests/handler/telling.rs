@@ -256,3 +256,19 @@ fn each_group_and_each_filter_has_incidents_of_its_own() {
     );
     assert_ne!(told[0].document["incident"], told[1].document["incident"]);
 }
+
+/// What docs/performance.md says it costs.
+#[test]
+fn an_incident_that_is_told_takes_six_reads_six_writes_and_a_publish() {
+    let scene = Scene::new();
+    scene.deliver(&[matches(&sign_ins(1.0), 1, &[(NOW - 60, 1)])]);
+    let requests = scene.world.requests();
+    let of = |operations: &[&str]| {
+        let is_one = |request: &&String| operations.iter().any(|start| request.starts_with(start));
+        requests.iter().filter(is_one).count()
+    };
+    assert_eq!(of(&["GetItem", "Query"]), 6, "{requests:#?}");
+    assert_eq!(of(&["PutItem"]), 6, "{requests:#?}");
+    assert_eq!(of(&["Publish"]), 1);
+    assert_eq!(requests.len(), 13);
+}

@@ -276,3 +276,22 @@ fn deliver_until_done(scene: &Scene, keys: &[&str], index: usize) -> bool {
     }
     panic!("not done after five times: {:#?}", scene.world.requests());
 }
+
+/// What docs/performance.md says it costs.
+#[test]
+fn a_file_without_a_match_takes_a_read_and_two_writes_of_the_ledger() {
+    let scene = Scene::new();
+    // With the first file the filters are read.
+    let first = scene.put(&[event("DescribeInstances", "a", NOW)]);
+    scene.announce(&[&first]);
+    let before = scene.world.requests().len();
+    let key = scene.put(&[event("DescribeInstances", "b", NOW)]);
+    scene.announce(&[&key]);
+    let requests = scene.world.requests();
+    let operations: Vec<&str> = requests
+        .iter()
+        .skip(before)
+        .filter_map(|request| request.split(' ').next())
+        .collect();
+    assert_eq!(operations, ["GetObject", "PutItem", "PutItem"]);
+}
