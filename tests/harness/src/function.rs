@@ -16,9 +16,6 @@ use crate::process::{Log, Process};
 use crate::sockets::holds_socket;
 use crate::{Account, MiniStack, Proxy, REGION};
 
-/// How often the process behind a connection is looked for.
-const LOOKS_AT_SOCKETS: usize = 50;
-
 /// What a function is and how it is run.
 #[derive(Clone, Debug)]
 pub struct FunctionSpec {
@@ -278,16 +275,14 @@ impl Function {
     /// Kills the process that has made the connection from `peer`, and waits until it is dead. Where it
     /// cannot be told, all are killed.
     pub(crate) async fn kill_process_of(&self, peer: SocketAddr) {
-        // The kernel's table of sockets is not read in one go: while it changes a row can be missed.
-        for _ in 0..LOOKS_AT_SOCKETS {
-            let living = self.living();
-            let is_caller = |process: &&Arc<Process>| holds_socket(process.pid, peer);
-            if let Some(process) = living.iter().find(is_caller) {
-                return process.kill().await;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        let living = self.living();
+        match living
+            .iter()
+            .find(|process| holds_socket(process.pid, peer))
+        {
+            Some(process) => process.kill().await,
+            None => self.kill().await,
         }
-        self.kill().await;
     }
 
     /// A process that waits for an invocation. One that died idle is passed over, as Lambda does.
