@@ -40,6 +40,8 @@ pub struct Call {
     pub operation: String,
     /// What it is about: `bucket/key`, table, queue name, topic ARN, or `group/stream`.
     pub detail: String,
+    /// The session token of the caller's credentials: each process of a function has its own.
+    pub session_token: String,
     /// The body as sent.
     pub body: Bytes,
     /// The status the function was answered with; `None` where it got no answer, or none yet.
@@ -76,6 +78,7 @@ impl Call {
             service,
             operation,
             detail,
+            session_token: header(head, "x-amz-security-token").to_owned(),
             body,
             status: None,
         }

@@ -3,7 +3,6 @@
 //! Source: Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle" and
 //! "Defined runtime environment variables". Out of scope: memory limits, freezing between invocations.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,7 +12,6 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::process::{Log, Process};
-use crate::sockets::holds_socket;
 use crate::{Account, MiniStack, Proxy, REGION};
 
 /// What a function is and how it is run.
@@ -272,16 +270,14 @@ impl Function {
         }
     }
 
-    /// Kills the process that has made the connection from `peer`, and waits until it is dead. Where it
-    /// cannot be told, all are killed.
-    pub(crate) async fn kill_process_of(&self, peer: SocketAddr) {
+    /// Kills the process whose credentials have this session token, and waits until it is dead.
+    pub(crate) async fn kill_process_of(&self, session_token: &str) {
         let living = self.living();
-        match living
+        if let Some(process) = living
             .iter()
-            .find(|process| holds_socket(process.pid, peer))
+            .find(|process| process.session_token == session_token)
         {
-            Some(process) => process.kill().await,
-            None => self.kill().await,
+            process.kill().await;
         }
     }
 
@@ -299,9 +295,10 @@ impl Function {
     }
 
     async fn start_process(&self) -> Option<Arc<Process>> {
-        self.0.starts.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.starts.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let process = Arc::new(Process::spawn(&self.0.spec, &self.0.log).await);
+        let session_token = format!("{}-{number}", self.0.spec.name);
+        let process = Arc::new(Process::spawn(&self.0.spec, session_token, &self.0.log).await);
         lock(&self.0.started).push(Arc::downgrade(&process));
         if !process.ready(&self.0.log).await {
             return None;

@@ -9,9 +9,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
 
+use crate::memory::{Resident, resident};
 use crate::runtime_api::{Outcome, RuntimeApi};
 use crate::server::Task;
-use crate::sockets::{Resident, resident};
 use crate::{FunctionSpec, Invocation};
 
 /// Lambda gives a function ten seconds to ask for its first invocation.
@@ -25,6 +25,8 @@ pub(crate) type Log = Arc<Mutex<Vec<String>>>;
 /// A process that was started.
 pub(crate) struct Process {
     pub(crate) pid: u32,
+    /// Of its credentials, by which its calls are known as its own.
+    pub(crate) session_token: String,
     api: RuntimeApi,
     ended: watch::Receiver<bool>,
     kill: Arc<Notify>,
@@ -35,11 +37,12 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts the binary with the environment of the function and nothing else.
-    pub(crate) async fn spawn(spec: &FunctionSpec, log: &Log) -> Self {
+    pub(crate) async fn spawn(spec: &FunctionSpec, session_token: String, log: &Log) -> Self {
         let api = RuntimeApi::start(spec.arn()).await;
         let mut child = Command::new(&spec.binary)
             .env_clear()
             .envs(spec.environment())
+            .env("AWS_SESSION_TOKEN", &session_token)
             .env("AWS_LAMBDA_RUNTIME_API", api.server.address.to_string())
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::null())
@@ -71,6 +74,7 @@ impl Process {
         ));
         Self {
             pid,
+            session_token,
             api,
             ended,
             kill,

@@ -62,7 +62,7 @@ impl Proxy {
         });
         let handler = {
             let shared = Arc::clone(&shared);
-            move |request, peer| handle(Arc::clone(&shared), request, peer)
+            move |request| handle(Arc::clone(&shared), request)
         };
         Self {
             server: Server::start(handler).await,
@@ -169,54 +169,48 @@ impl Shared {
         }
     }
 
-    async fn kill(&self, peer: SocketAddr) {
+    async fn kill(&self, call: &Call) {
         let function = self.lock().function.clone();
         if let Some(function) = function {
-            function.kill_process_of(peer).await;
+            function.kill_process_of(&call.session_token).await;
         }
     }
 }
 
-async fn handle(shared: Arc<Shared>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Answer {
     let (head, body) = request.into_parts();
     // A function that is killed while it sends has made no call.
     let body = body.collect().await.map_err(|_| NoAnswer)?.to_bytes();
     let (place, call, fault) = shared.record(Call::read(&head, body));
     let answer = match fault {
         None => forward(shared.emulator, head, call.body).await?,
-        Some(fault) if fault.forwards() => faulty_forward(&shared, fault, head, call, peer).await?,
-        Some(fault) => refuse(&shared, &fault, &call, peer).await?,
+        Some(fault) if fault.forwards() => faulty_forward(&shared, fault, head, call).await?,
+        Some(fault) => refuse(&shared, &fault, &call).await?,
     };
     shared.note_status(place, answer.status().as_u16());
     Ok(answer)
 }
 
 /// What happens in place of a call.
-async fn refuse(shared: &Shared, fault: &Fault, call: &Call, peer: SocketAddr) -> Answer {
+async fn refuse(shared: &Shared, fault: &Fault, call: &Call) -> Answer {
     match fault {
         Fault::Hang => std::future::pending().await,
-        Fault::KillBefore => shared.kill(peer).await,
+        Fault::KillBefore => shared.kill(call).await,
         _ => {}
     }
     error_answer(fault, call).ok_or(NoAnswer)
 }
 
 /// What happens around a call that takes effect.
-async fn faulty_forward(
-    shared: &Shared,
-    fault: Fault,
-    head: Parts,
-    call: Call,
-    peer: SocketAddr,
-) -> Answer {
+async fn faulty_forward(shared: &Shared, fault: Fault, head: Parts, call: Call) -> Answer {
     if let Fault::Delay(delay) = fault {
         tokio::time::sleep(delay).await;
     }
-    let forwarded = forward(shared.emulator, head, call.body).await?;
+    let forwarded = forward(shared.emulator, head, call.body.clone()).await?;
     match fault {
         Fault::HangAfter => std::future::pending().await,
         Fault::KillAfter => {
-            shared.kill(peer).await;
+            shared.kill(&call).await;
             Err(NoAnswer)
         }
         Fault::DropConnectionAfter => Err(NoAnswer),

@@ -62,7 +62,7 @@ impl RuntimeApi {
         });
         let handler = {
             let desk = Arc::clone(&desk);
-            move |request, _| handle(Arc::clone(&desk), request)
+            move |request| handle(Arc::clone(&desk), request)
         };
         Self {
             server: Server::start(handler).await,

@@ -30,10 +30,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves each request by `handler`, which also learns who asks.
+    /// Serves each request by `handler`.
     pub(crate) async fn start<H, F>(handler: H) -> Self
     where
-        H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
@@ -51,28 +51,28 @@ impl Server {
 
 async fn accept<H, F>(listener: TcpListener, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Answer> + Send + 'static,
 {
     // Dropped with this future, and the connections with it.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((stream, peer)) = listener.accept() => {
-                connections.spawn(serve(stream, peer, handler.clone()));
+            Ok((stream, _)) = listener.accept() => {
+                connections.spawn(serve(stream, handler.clone()));
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn serve<H, F>(stream: TcpStream, peer: SocketAddr, handler: H)
+async fn serve<H, F>(stream: TcpStream, handler: H)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F,
+    H: Fn(Request<Incoming>) -> F,
     F: Future<Output = Answer>,
 {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| handler(request, peer));
+    let service = service_fn(handler);
     // A connection that is cut is what faults and kills make of it, not an error of the harness.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)

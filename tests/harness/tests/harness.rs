@@ -33,7 +33,7 @@ def post(path, value):
 def aws(target, value):
     scope = os.environ["AWS_ACCESS_KEY_ID"] + "/20260101/us-east-1/dynamodb/aws4_request"
     headers = {"X-Amz-Target": target, "Authorization": "AWS4-HMAC-SHA256 Credential=" + scope,
-               "Content-Type": "application/x-amz-json-1.0"}
+               "Content-Type": "application/x-amz-json-1.0", "X-Amz-Security-Token": os.environ["AWS_SESSION_TOKEN"]}
     request = urllib.request.Request(os.environ["AWS_ENDPOINT_URL"] + "/", json.dumps(value).encode(), headers)
     return json.load(urllib.request.urlopen(request))
 if os.environ.get("FAIL_INIT") == "report":
