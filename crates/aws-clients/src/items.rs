@@ -56,7 +56,7 @@ impl TableItems {
 }
 
 impl Items for TableItems {
-    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
+    async fn get_item(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
         let request = self
             .client
             .get_item()
@@ -67,7 +67,7 @@ impl Items for TableItems {
         parse(GET_ITEM, answer.item)
     }
 
-    async fn range(
+    async fn items_between(
         &self,
         partition: &str,
         first: &str,
@@ -98,7 +98,7 @@ impl Items for TableItems {
         self.query(query, most, item::item).await
     }
 
-    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
+    async fn put_item(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
         tracing::debug!(operation = PUT_ITEM, "request");
         let request = self
             .client
@@ -128,7 +128,7 @@ impl Items for TableItems {
         }
     }
 
-    async fn due(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
+    async fn due_items(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
         let query = self
             .client
             .query()

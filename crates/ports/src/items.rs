@@ -45,20 +45,20 @@ pub enum Put {
     Conflict(Option<Item>),
 }
 
-/// Keeps items. All reads but [`due`](Self::due) see every write that has been answered.
+/// Keeps items. All reads but [`due_items`](Self::due_items) see every write that has been answered.
 pub trait Items {
     /// The item under a key.
     ///
     /// # Errors
     /// The request failed.
-    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, RequestError>;
+    async fn get_item(&self, key: &ItemKey) -> Result<Option<Item>, RequestError>;
 
     /// The items of a partition from sort key `first` to `last`, both included, in their order or
     /// backwards; at most `most`.
     ///
     /// # Errors
     /// A request failed.
-    async fn range(
+    async fn items_between(
         &self,
         partition: &str,
         first: &str,
@@ -76,12 +76,12 @@ pub trait Items {
     ///
     /// # Errors
     /// The request failed.
-    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError>;
+    async fn put_item(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError>;
 
     /// Keys of items that are due at `now` (Unix seconds) and when they were, the oldest first; at
     /// most `most`. What was written a moment ago may be missing.
     ///
     /// # Errors
     /// A request failed.
-    async fn due(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError>;
+    async fn due_items(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError>;
 }

@@ -340,13 +340,13 @@ impl ReadObject for World {
 }
 
 impl Items for World {
-    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
+    async fn get_item(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
         let of = format!("{}/{}", key.partition, key.sort);
         self.request("GetItem", &of, |state| Ok(state.items.get(key).cloned()))
             .await
     }
 
-    async fn range(
+    async fn items_between(
         &self,
         partition: &str,
         first: &str,
@@ -376,7 +376,7 @@ impl Items for World {
         .await
     }
 
-    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
+    async fn put_item(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
         assert_ne!(
             Some(item.version),
             expected,
@@ -398,7 +398,7 @@ impl Items for World {
         .await
     }
 
-    async fn due(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
+    async fn due_items(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
         self.request("Query", "due", |state| {
             let due = state.items.values().filter_map(|item| {
                 let due_at = item.due_at.filter(|&due_at| due_at <= now)?;

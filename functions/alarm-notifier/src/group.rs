@@ -89,7 +89,7 @@ impl<'t, T: Items> Group<'t, T> {
             partition: keys.partition().to_owned(),
             sort: keys.head().to_owned(),
         };
-        let item = table.get(&key).await?;
+        let item = table.get_item(&key).await?;
         let live = item.as_ref().filter(|item| item.expires_at > now);
         let head = live.map(|item| Head::parse(text(item))).transpose()?;
         Ok(Group {
@@ -187,7 +187,7 @@ impl<'t, T: Items> Group<'t, T> {
         }
         for (start, events) in by_bucket {
             let key = self.key(self.keys.evidence(start));
-            let item = self.table.get(&key).await?;
+            let item = self.table.get_item(&key).await?;
             let live = item.as_ref().filter(|item| item.expires_at > now);
             let known = live
                 .map(|item| EvidenceBucket::parse(text(item)))
@@ -226,7 +226,7 @@ impl<'t, T: Items> Group<'t, T> {
             for minute in stored.bucket.parts_of(&samples) {
                 let item = self
                     .table
-                    .get(&self.key(self.keys.part(start, minute)))
+                    .get_item(&self.key(self.keys.part(start, minute)))
                     .await?;
                 stored.bucket.load_part(minute, item.as_ref().map(bytes))?;
                 versions.extend(item.map(|item| (minute, item.version)));
@@ -243,7 +243,7 @@ impl<'t, T: Items> Group<'t, T> {
                 let expected = match versions.get(&minute) {
                     Some(&version) => Some(version),
                     // A writer that died may have split the bucket before.
-                    None => self.table.get(&key).await?.map(|item| item.version),
+                    None => self.table.get_item(&key).await?.map(|item| item.version),
                 };
                 // It must not go before its bucket does, which a late sample may prolong.
                 let start = start.saturating_add(HORIZON_SECONDS);
@@ -311,7 +311,10 @@ impl<'t, T: Items> Group<'t, T> {
         let (first, last) = (bucket_start(first), bucket_start(last));
         let (from, to) = (self.keys.bucket(first), self.keys.bucket(last));
         let partition = self.keys.partition();
-        let items = self.table.range(partition, &from, &to, false, ALL).await?;
+        let items = self
+            .table
+            .items_between(partition, &from, &to, false, ALL)
+            .await?;
         let mut buckets = BTreeMap::new();
         for item in items {
             let Some(start) = GroupKeys::bucket_start(&item.key.sort) else {
@@ -345,7 +348,7 @@ impl<'t, T: Items> Group<'t, T> {
         let most = MOST_EVIDENCE_BUCKETS;
         let items = self
             .table
-            .range(partition, &from, &to, newest, most)
+            .items_between(partition, &from, &to, newest, most)
             .await?;
         let mut events = Vec::new();
         for item in items.iter().filter(|item| item.expires_at > now) {
@@ -391,7 +394,7 @@ impl<'t, T: Items> Group<'t, T> {
     }
 
     async fn put(&self, item: &Item, expected: Option<u64>) -> Result<(), Stopped> {
-        match self.table.put(item, expected).await? {
+        match self.table.put_item(item, expected).await? {
             Put::Written => Ok(()),
             Put::Conflict(_) => Err(Stopped::conflict()),
         }

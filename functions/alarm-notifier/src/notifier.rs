@@ -320,7 +320,12 @@ where
     async fn tick(&self, counted: &Counted) -> Result<Value, HandleError> {
         let now = self.ports.clock.now();
         let failed = |error| HandleError::Tick(with_sources(&error));
-        let due = self.ports.items.due(now, MOST_DUE).await.map_err(failed)?;
+        let due = self
+            .ports
+            .items
+            .due_items(now, MOST_DUE)
+            .await
+            .map_err(failed)?;
         let messages: Vec<QueueMessage> = due
             .iter()
             .filter_map(|(key, due_at)| tick_message(&key.partition, *due_at, now))

@@ -273,7 +273,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let partition = quota_key(hour);
         let sort = format!("held#{}", incident.id);
         let key = ItemKey { partition, sort };
-        let known = self.table.get(&key).await?;
+        let known = self.table.get_item(&key).await?;
         let is_over = self.clock.now() >= HourQuota::new(hour).end();
         let held = match known.as_ref().map(parse_held).transpose()? {
             None if is_over => return Ok(None),
@@ -320,7 +320,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
             due_at: None,
             expires_at: HourQuota::new(hour).expires_at(),
         };
-        match self.table.put(&item, known).await? {
+        match self.table.put_item(&item, known).await? {
             Put::Written => Ok(()),
             Put::Conflict(_) => Err(Stopped::conflict()),
         }
@@ -340,7 +340,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let partition = quota_key(hour);
         let items = self
             .table
-            .range(&partition, "held#", "held#~", false, usize::MAX)
+            .items_between(&partition, "held#", "held#~", false, usize::MAX)
             .await?;
         let held: Vec<HeldStep> = items.iter().map(parse_held).collect::<Result<_, _>>()?;
         let incidents: Vec<HeldIncident> = held.iter().map(held_incident).collect();
@@ -373,7 +373,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
     }
 
     async fn quota(&self, hour: i64) -> Result<(HourQuota, Option<u64>), Stopped> {
-        let item = self.table.get(&quota_item_key(hour)).await?;
+        let item = self.table.get_item(&quota_item_key(hour)).await?;
         let quota = match &item {
             None => HourQuota::new(hour),
             Some(Item {
@@ -394,7 +394,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
             due_at: quota.due_at(),
             expires_at: quota.expires_at(),
         };
-        Ok(self.table.put(&item, expected).await? == Put::Written)
+        Ok(self.table.put_item(&item, expected).await? == Put::Written)
     }
 
     async fn put_quota_or_stop(

@@ -209,7 +209,7 @@ impl FiltersInForce {
         location: &ObjectLocation,
         tell: &mut impl FnMut(FiltersEvent),
     ) {
-        let last_good = match items.get(&last_good_key()).await {
+        let last_good = match items.get_item(&last_good_key()).await {
             Ok(Some(item)) => {
                 let last_good = parse_last_good(&item);
                 if last_good.is_none() {
@@ -290,7 +290,7 @@ async fn keep(
     etag: &str,
     text: &str,
 ) -> Result<(), RequestError> {
-    let known = items.get(&last_good_key()).await?;
+    let known = items.get_item(&last_good_key()).await?;
     let is_there = |item: &Item| {
         parse_last_good(item)
             .is_some_and(|last| last.etag == etag && last.object == location.to_string())
@@ -313,5 +313,5 @@ async fn keep(
         expires_at: NEVER,
     };
     // Somebody else who wrote at the same time wrote a file that loaded, too.
-    items.put(&item, version).await.map(|_: Put| ())
+    items.put_item(&item, version).await.map(|_: Put| ())
 }

@@ -410,7 +410,7 @@ where
             };
             let expected = known.as_ref().map(|item| item.version);
             let item = self.ledger_item(key.clone(), &entry, expected);
-            match self.ports.items.put(&item, expected).await? {
+            match self.ports.items.put_item(&item, expected).await? {
                 Put::Written => {
                     if was_claimed {
                         tracing::warn!(object = %location, "an attempt before was interrupted");
@@ -445,7 +445,7 @@ where
     async fn finish(&self, claimed: Item, entry: FileEntry) -> Result<(), Stopped> {
         let expected = Some(claimed.version);
         let item = self.ledger_item(claimed.key, &entry, expected);
-        match self.ports.items.put(&item, expected).await? {
+        match self.ports.items.put_item(&item, expected).await? {
             Put::Written => Ok(()),
             Put::Conflict(_) => Err(Stopped::new(
                 FailReason::LEASE_ENDED,
@@ -459,7 +459,7 @@ where
     async fn finish_again(&self, claimed: Item, entry: FileEntry) -> Result<bool, Stopped> {
         let expected = Some(claimed.version);
         let item = self.ledger_item(claimed.key, &entry, expected);
-        let put = self.ports.items.put(&item, expected).await?;
+        let put = self.ports.items.put_item(&item, expected).await?;
         let Put::Conflict(Some(found)) = put else {
             return Ok(false);
         };
@@ -473,7 +473,7 @@ where
         let (partition, sort) = file_key(&location.bucket, &location.key);
         let key = ItemKey { partition, sort };
         let noted = async {
-            let known = self.ports.items.get(&key).await?;
+            let known = self.ports.items.get_item(&key).await?;
             let entry = known.as_ref().map(parse_entry).transpose()?;
             if entry
                 .as_ref()
@@ -484,7 +484,7 @@ where
             let entry = FileEntry::failed_before(entry.as_ref(), reason, self.ports.clock.now());
             let expected = known.as_ref().map(|item| item.version);
             let item = self.ledger_item(key.clone(), &entry, expected);
-            self.ports.items.put(&item, expected).await?;
+            self.ports.items.put_item(&item, expected).await?;
             Ok::<(), Stopped>(())
         };
         self.note(location, noted.await);

@@ -158,11 +158,11 @@ struct Slow {
 }
 
 impl Items for Slow {
-    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
-        self.world.get(key).await
+    async fn get_item(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
+        self.world.get_item(key).await
     }
 
-    async fn range(
+    async fn items_between(
         &self,
         partition: &str,
         first: &str,
@@ -171,17 +171,17 @@ impl Items for Slow {
         most: usize,
     ) -> Result<Vec<Item>, RequestError> {
         self.world
-            .range(partition, first, last, backwards, most)
+            .items_between(partition, first, last, backwards, most)
             .await
     }
 
-    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
+    async fn put_item(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
         self.world.advance(1);
-        self.world.put(item, expected).await
+        self.world.put_item(item, expected).await
     }
 
-    async fn due(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
-        self.world.due(now, most).await
+    async fn due_items(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
+        self.world.due_items(now, most).await
     }
 }
 
@@ -203,11 +203,11 @@ struct Contested {
 }
 
 impl Items for Contested {
-    async fn get(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
-        self.world.get(key).await
+    async fn get_item(&self, key: &ItemKey) -> Result<Option<Item>, RequestError> {
+        self.world.get_item(key).await
     }
 
-    async fn range(
+    async fn items_between(
         &self,
         partition: &str,
         first: &str,
@@ -216,24 +216,24 @@ impl Items for Contested {
         most: usize,
     ) -> Result<Vec<Item>, RequestError> {
         self.world
-            .range(partition, first, last, backwards, most)
+            .items_between(partition, first, last, backwards, most)
             .await
     }
 
-    async fn put(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
+    async fn put_item(&self, item: &Item, expected: Option<u64>) -> Result<Put, RequestError> {
         let begins_to_tell = item.key.sort == "head" && text(item).contains("\"telling\"");
         if begins_to_tell && !self.is_done.replace(true) {
             let others = Item {
                 due_at: Some(0),
                 ..item.clone()
             };
-            assert_eq!(self.world.put(&others, expected).await?, Put::Written);
+            assert_eq!(self.world.put_item(&others, expected).await?, Put::Written);
         }
-        self.world.put(item, expected).await
+        self.world.put_item(item, expected).await
     }
 
-    async fn due(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
-        self.world.due(now, most).await
+    async fn due_items(&self, now: i64, most: usize) -> Result<Vec<(ItemKey, i64)>, RequestError> {
+        self.world.due_items(now, most).await
     }
 }
 
@@ -267,7 +267,7 @@ fn spoil(scene: &Scene, sort: &str, body: Body) -> Item {
         body,
         ..known.clone()
     };
-    run(scene.world.put(&spoilt, Some(known.version)))
+    run(scene.world.put_item(&spoilt, Some(known.version)))
         .unwrap()
         .unwrap();
     spoilt

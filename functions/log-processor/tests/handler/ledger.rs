@@ -183,7 +183,7 @@ fn an_entry_that_cannot_be_read_fails_the_object_and_stays() {
             due_at: None,
             expires_at: NOW + 1_000_000,
         };
-        testkit::run(ports::Items::put(&scene.world, &item, None))
+        testkit::run(ports::Items::put_item(&scene.world, &item, None))
             .unwrap()
             .unwrap();
         let outcome = scene.announce(&[&key]);
@@ -211,7 +211,7 @@ fn an_entry_of_a_newer_schema_fails_the_object_and_stays() {
         body: Body::Text(entry.to_string()),
         ..known.clone()
     };
-    testkit::run(ports::Items::put(&scene.world, &newer, Some(known.version)))
+    testkit::run(ports::Items::put_item(&scene.world, &newer, Some(known.version)))
         .unwrap()
         .unwrap();
     let outcome = scene.announce(&[&key]);

@@ -73,7 +73,7 @@ fn alarms_of_items(items: Vec<Item>) -> Vec<Alarm> {
         .cloned()
         .collect();
     for item in items {
-        let put = testkit::run(world.put(&item, None)).unwrap().unwrap();
+        let put = testkit::run(world.put_item(&item, None)).unwrap().unwrap();
         assert_eq!(put, Put::Written);
     }
     for item in heads {
