@@ -207,8 +207,8 @@ mod tests {
         let found = format!(r#"{{"Item":{HEAD}}}"#);
         let server = Recorded::answers([Answer::json(200, &found), Answer::json(200, "{}")]);
         let items = items(&server).await;
-        assert_eq!(items.get(&head().key).await.unwrap(), Some(head()));
-        assert_eq!(items.get(&head().key).await.unwrap(), None);
+        assert_eq!(items.get_item(&head().key).await.unwrap(), Some(head()));
+        assert_eq!(items.get_item(&head().key).await.unwrap(), None);
         let body = server.request(0).body;
         assert!(body.contains(r#""ConsistentRead":true"#), "{body}");
     }
@@ -220,7 +220,11 @@ mod tests {
             HEAD.replace(r#"{"N":"2"}"#, r#"{"S":"2"}"#)
         );
         let server = Recorded::answers([Answer::json(200, &found)]);
-        let error = items(&server).await.get(&head().key).await.unwrap_err();
+        let error = items(&server)
+            .await
+            .get_item(&head().key)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Refused);
         assert_eq!(
             error.source().unwrap().to_string(),
@@ -233,7 +237,7 @@ mod tests {
         let server = Recorded::answers([conflict(&format!(r#","Item":{HEAD}"#))]);
         let mut item = head();
         item.version = 3;
-        let put = items(&server).await.put(&item, Some(1)).await.unwrap();
+        let put = items(&server).await.put_item(&item, Some(1)).await.unwrap();
         assert_eq!(put, Put::Conflict(Some(head())));
         let body = server.request(0).body;
         assert!(
@@ -250,14 +254,18 @@ mod tests {
     #[tokio::test]
     async fn a_conflict_with_nothing_tells_that_nothing_is_there() {
         let server = Recorded::answers([conflict("")]);
-        let put = items(&server).await.put(&head(), Some(1)).await.unwrap();
+        let put = items(&server)
+            .await
+            .put_item(&head(), Some(1))
+            .await
+            .unwrap();
         assert_eq!(put, Put::Conflict(None));
     }
 
     #[tokio::test]
     async fn a_write_that_meets_itself_after_a_lost_answer_is_written() {
         let server = Recorded::answers([Answer::Silence, conflict(&format!(r#","Item":{HEAD}"#))]);
-        let put = items(&server).await.put(&head(), None).await.unwrap();
+        let put = items(&server).await.put_item(&head(), None).await.unwrap();
         assert_eq!(put, Put::Written);
         assert_eq!(server.requests(), 2);
         let body = server.request(1).body;
@@ -271,14 +279,18 @@ mod tests {
     async fn a_throttled_write_is_sent_again() {
         let throttled = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow"}"#;
         let server = Recorded::answers([Answer::json(400, throttled), Answer::json(200, "{}")]);
-        let put = items(&server).await.put(&head(), None).await.unwrap();
+        let put = items(&server).await.put_item(&head(), None).await.unwrap();
         assert_eq!(put, Put::Written);
     }
 
     #[tokio::test]
     async fn an_answer_that_cannot_be_read_leaves_the_outcome_unknown() {
         let server = Recorded::answers([Answer::json(200, "not JSON")]);
-        let error = items(&server).await.put(&head(), None).await.unwrap_err();
+        let error = items(&server)
+            .await
+            .put_item(&head(), None)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unknown);
     }
 
@@ -292,7 +304,10 @@ mod tests {
             Answer::json(200, &page),
             Answer::json(200, &page),
         ]);
-        let found = items(&server).await.range("alarm", "a", "z", true, 2).await;
+        let found = items(&server)
+            .await
+            .items_between("alarm", "a", "z", true, 2)
+            .await;
         assert_eq!(found.unwrap(), [head(), head()]);
         assert_eq!(server.requests(), 2);
         let (first, second) = (server.request(0).body, server.request(1).body);
@@ -311,7 +326,10 @@ mod tests {
     #[tokio::test]
     async fn a_range_without_a_first_key_begins_at_the_beginning() {
         let server = Recorded::answers([Answer::json(200, r#"{"Items":[]}"#)]);
-        let found = items(&server).await.range("alarm", "", "z", false, 2).await;
+        let found = items(&server)
+            .await
+            .items_between("alarm", "", "z", false, 2)
+            .await;
         assert_eq!(found.unwrap(), []);
         let body = server.request(0).body;
         assert!(body.contains(r##""#pk = :pk AND #sk <= :last""##), "{body}");
@@ -322,15 +340,27 @@ mod tests {
     async fn an_empty_range_needs_no_request() {
         let server = Recorded::answers([]);
         let items = items(&server).await;
-        assert_eq!(items.range("alarm", "b", "a", false, 2).await.unwrap(), []);
-        assert_eq!(items.range("alarm", "a", "b", false, 0).await.unwrap(), []);
+        assert_eq!(
+            items
+                .items_between("alarm", "b", "a", false, 2)
+                .await
+                .unwrap(),
+            []
+        );
+        assert_eq!(
+            items
+                .items_between("alarm", "a", "b", false, 0)
+                .await
+                .unwrap(),
+            []
+        );
     }
 
     #[tokio::test]
     async fn what_is_due_comes_from_the_index() {
         let page = r#"{"Items":[{"pk":{"S":"alarm"},"sk":{"S":"head"},"due":{"S":"due"},"due_at":{"N":"7"}}]}"#;
         let server = Recorded::answers([Answer::json(200, page)]);
-        let due = items(&server).await.due(8, 10).await.unwrap();
+        let due = items(&server).await.due_items(8, 10).await.unwrap();
         assert_eq!(due, [(head().key, 7)]);
         let body = server.request(0).body;
         assert!(body.contains(r#""IndexName":"due""#), "{body}");
