@@ -23,6 +23,9 @@ pub struct Filter {
     /// Suppressions that have ended, which the next message says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expired_suppressions: Vec<ExpiredSuppression>,
+    /// The stack has a CloudWatch alarm on its metric, which may tell of it instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_native_alarm: bool,
 }
 
 /// A suppression that has ended.
@@ -79,6 +82,7 @@ impl Filter {
                 treat_missing_data: definition.treat_missing_data().to_string(),
             },
             expired_suppressions,
+            has_native_alarm: false,
         }
     }
 

@@ -17,6 +17,9 @@ const MOST_INCIDENTS: usize = 800;
 /// the buckets is known to have been told.
 const REMEMBERED_SECONDS: i64 = HORIZON_SECONDS + 86_400;
 
+/// How far back a native alarm looks, and so how late an event may be for it.
+pub const NATIVE_ALARM_SECONDS: i64 = 1_800;
+
 /// What is known of a group besides its samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Head {
@@ -170,11 +173,28 @@ impl Head {
     /// Takes what there is to tell as told, where the filter's incidents are not told at all. What is
     /// told already stays as it is: it is to be forgotten some day.
     pub fn pass_over(&mut self, now: i64) {
+        self.pass_over_where(now, |_| true);
+    }
+
+    /// Takes as told what a native alarm tells of: incidents whose last event it still looks at. What is
+    /// late, or being told, is not left to it. Returns how many there are.
+    pub fn leave_to_native_alarm(&mut self, now: i64) -> u64 {
+        let oldest = now.saturating_sub(NATIVE_ALARM_SECONDS);
+        self.pass_over_where(now, |incident| {
+            let is_being_told = incident.telling.is_some() || incident.holding.is_some();
+            !is_being_told && incident.last_event_time.is_some_and(|last| last >= oldest)
+        })
+    }
+
+    fn pass_over_where(&mut self, now: i64, is_passed: impl Fn(&Incident) -> bool) -> u64 {
+        let mut passed = 0;
         for incident in &mut self.incidents {
-            if incident.action(now) != Action::Nothing {
+            if incident.action(now) != Action::Nothing && is_passed(incident) {
                 incident.told(now);
+                passed += 1;
             }
         }
+        passed
     }
 
     /// When something is to be done at the latest, in Unix seconds.

@@ -41,7 +41,7 @@ pub use bucket::{
 pub use evidence::EvidenceBucket;
 pub use filter::{ExpiredSuppression, Filter};
 pub use group::{GroupId, GroupKeys, hash};
-pub use head::{Forgotten, Head, Reconciled};
+pub use head::{Forgotten, Head, NATIVE_ALARM_SECONDS, Reconciled};
 pub use incident::{Action, FOLLOW_UP_SECONDS, Incident, NewEvents, Telling};
 pub use ledger::{Claim, FileEntry, FileStatus, LEDGER_SECONDS, file_key};
 pub use message::{

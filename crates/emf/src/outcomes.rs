@@ -14,6 +14,7 @@ use crate::{Document, Unit, Value, document};
 /// let mut outcomes = emf::Outcomes::new("log-processor");
 /// outcomes.count("FilesProcessed", 2);
 /// outcomes.count("FilesFailed", 0);
+/// outcomes.measure("ObjectToReadSeconds", 41.0);
 /// outcomes.count_by("Problems", "Kind", "crc_mismatch", 1);
 /// let lines = outcomes.lines("Trailwarden", 1_772_421_120_000);
 /// assert_eq!(lines.len(), 2);
@@ -25,6 +26,8 @@ pub struct Outcomes {
     counts: BTreeMap<String, u64>,
     /// By name and value of the dimension.
     counts_by: BTreeMap<(String, String), BTreeMap<String, u64>>,
+    /// Times in seconds.
+    measured: BTreeMap<String, Vec<f64>>,
     properties: Vec<(String, serde_json::Value)>,
 }
 
@@ -34,6 +37,7 @@ impl Outcomes {
         Outcomes {
             counts: BTreeMap::new(),
             counts_by: BTreeMap::new(),
+            measured: BTreeMap::new(),
             properties: vec![("Function".to_owned(), json!(function))],
         }
     }
@@ -48,6 +52,12 @@ impl Outcomes {
     pub fn count_by(&mut self, metric: &str, dimension: &str, value: &str, n: u64) {
         let key = (dimension.to_owned(), value.to_owned());
         add(self.counts_by.entry(key).or_default(), metric, n);
+    }
+
+    /// Adds a time in seconds to a metric whose values matter one by one: its percentiles and its maximum.
+    pub fn measure(&mut self, metric: &str, seconds: f64) {
+        let values = self.measured.entry(metric.to_owned()).or_default();
+        values.push(seconds);
     }
 
     /// Adds a property to every line.
@@ -70,21 +80,30 @@ impl Outcomes {
     /// for each value of a dimension. Counts of zero are left out, and with them lines without counts.
     pub fn lines(&self, namespace: &str, timestamp_millis: i64) -> Vec<String> {
         let begin = || document(namespace, timestamp_millis);
-        let plain = self.written(begin(), &self.counts);
+        let mut totals = begin();
+        for (metric, seconds) in &self.measured {
+            totals = totals.metric(metric, Unit::Seconds, Value::Many(seconds));
+        }
+        let plain = self.written(totals, &self.counts, !self.measured.is_empty());
         let by_value = self
             .counts_by
             .iter()
             .flat_map(|((dimension, value), counts)| {
                 let with_dimension = begin().dimension_sets(&[&[], &[(dimension, value)]]);
-                self.written(with_dimension, counts)
+                self.written(with_dimension, counts, false)
             });
         plain.into_iter().chain(by_value).collect()
     }
 
-    fn written(&self, begun: Document, counts: &BTreeMap<String, u64>) -> Vec<String> {
+    /// The document with the counts; nothing if it would be without metrics.
+    fn written(
+        &self,
+        begun: Document,
+        counts: &BTreeMap<String, u64>,
+        mut has_metrics: bool,
+    ) -> Vec<String> {
         let counts = counts.iter().filter(|(_, n)| **n > 0);
         let mut document = begun;
-        let mut has_metrics = false;
         for (metric, n) in counts {
             document = document.metric(metric, Unit::Count, Value::One(*n as f64));
             has_metrics = true;
@@ -131,6 +150,23 @@ mod tests {
             lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"],
             json!([[]])
         );
+    }
+
+    #[test]
+    fn measured_times_are_told_one_by_one_with_the_counts() {
+        let mut outcomes = Outcomes::new("log-processor");
+        outcomes.measure("ObjectToReadSeconds", 2.0);
+        outcomes.measure("ObjectToReadSeconds", 40.0);
+        let told = lines(&outcomes);
+        assert_eq!(told.len(), 1, "a line without counts is a line, too");
+        assert_eq!(told[0]["ObjectToReadSeconds"], json!([2, 40]));
+        let metric = &told[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"][0];
+        assert_eq!(metric["Unit"], "Seconds");
+        outcomes.count("FilesProcessed", 2);
+        outcomes.measure("ObjectToReadSeconds", 0.0);
+        let told = lines(&outcomes);
+        assert_eq!((told.len(), &told[0]["FilesProcessed"]), (1, &json!(2)));
+        assert_eq!(told[0]["ObjectToReadSeconds"], json!([2, 40, 0]));
     }
 
     #[test]

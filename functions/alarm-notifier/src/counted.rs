@@ -24,6 +24,10 @@ impl Counted {
         self.0.borrow_mut().count_by(metric, dimension, value, n);
     }
 
+    pub(crate) fn measure(&self, metric: &str, seconds: f64) {
+        self.0.borrow_mut().measure(metric, seconds);
+    }
+
     pub(crate) fn lines(&self, namespace: &str, now_millis: i64) -> Vec<String> {
         self.0.borrow().lines(namespace, now_millis)
     }

@@ -17,6 +17,8 @@ pub struct Settings {
     pub chat_topic_arn: Option<String>,
     /// Incidents of filters below this are not told: 0 is info, 4 is critical.
     pub minimum_severity: usize,
+    /// What native alarms of CloudWatch tell is not told as well.
+    pub leaves_to_native_alarms: bool,
     /// The namespace of the function's own metrics.
     pub metric_namespace: String,
 }
@@ -63,6 +65,12 @@ impl Settings {
             "info, low, medium, high or critical",
             0,
         );
+        let leaves_to_native_alarms = env.or_default(
+            "NOTIFICATION_PATH",
+            environment::one_of(&[("direct", false), ("both", false), ("cloudwatch", true)]),
+            "direct, cloudwatch or both",
+            false,
+        );
         let metric_namespace = env.or_default(
             "METRIC_NAMESPACE",
             environment::name,
@@ -77,6 +85,7 @@ impl Settings {
                 alarm_topic_arn: alarm_topic_arn?,
                 chat_topic_arn,
                 minimum_severity: minimum_severity?,
+                leaves_to_native_alarms: leaves_to_native_alarms?,
                 metric_namespace: metric_namespace?,
             })
         })();

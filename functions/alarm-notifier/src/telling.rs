@@ -49,6 +49,9 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         let is_told = self.settings.tells(&head.filter.severity);
         if !is_told {
             head.pass_over(now);
+        } else if self.settings.leaves_to_native_alarms && head.filter.has_native_alarm {
+            let left = head.leave_to_native_alarm(now);
+            self.counted.count("IncidentsLeftToCloudWatch", left);
         }
         let forgotten = head.forget(now);
         self.counted.count("IncidentsForgotten", forgotten.told);
@@ -128,6 +131,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         }
         let message = step_message(head, incident, (step, may_be_repeat), &events, now)?;
         let incident_id = incident.id.clone();
+        let newest = incident.last_event_time;
         if incident.telling.is_none_or(|telling| telling.refused) {
             change(group, index, |incident| incident.begin_telling(now));
             self.save(group, is_told).await?;
@@ -151,6 +155,10 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         self.counted
             .count("StepsRepeated", u64::from(may_be_repeat));
         self.counted.count("EventsTold", new);
+        if let Some(newest) = newest {
+            let seconds = self.clock.now().saturating_sub(newest).max(0);
+            self.counted.measure("EventToAlarmSeconds", seconds as f64);
+        }
         // At once: what goes wrong with the next incident must not repeat this one.
         self.save(group, is_told).await?;
         self.publish_to_chat(&message).await;

@@ -11,6 +11,7 @@ use metric_filters::{FilterSet, FiltersFile, MetricFilter};
 use ports::{Body, Item, ItemKey, Items, ObjectLocation, Put, ReadObject, RequestError};
 use serde::{Deserialize, Serialize};
 
+use crate::own_calls::OwnCalls;
 use crate::settings::{FiltersSource, Settings};
 
 /// How often a filters file is looked at for change.
@@ -34,6 +35,7 @@ pub struct FiltersInForce {
     source: FiltersSource,
     profile: String,
     built_in_namespace: String,
+    own_calls: OwnCalls,
     state: RefCell<State>,
 }
 
@@ -91,6 +93,7 @@ impl FiltersInForce {
             source: settings.filters.clone(),
             profile: settings.profile.clone(),
             built_in_namespace: settings.metric_namespace.clone(),
+            own_calls: settings.own_calls.clone(),
             state: RefCell::default(),
         }
     }
@@ -236,10 +239,19 @@ impl FiltersInForce {
         }
     }
 
+    /// Whether each filter that is in force has a native alarm: the stack makes them for the built-in
+    /// ones.
+    pub fn have_native_alarms(&self) -> bool {
+        self.source == FiltersSource::BuiltIn
+    }
+
     /// The filters of the profile, or all that is wrong.
     fn parse(&self, text: &str) -> Result<Vec<MetricFilter>, String> {
         let file = FiltersFile::parse(text).map_err(|faults| faults.to_string())?;
-        let filters = file.in_profile(&self.profile);
+        let mut filters = file.in_profile(&self.profile);
+        for filter in &mut filters {
+            self.own_calls.suppress_in(filter);
+        }
         match filters.is_empty() {
             true => Err(format!(
                 "no filter is in profile `{}`, expected one of: {}",

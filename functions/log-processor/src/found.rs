@@ -8,6 +8,8 @@ use cloudtrail::Origin;
 use metric_filters::{FilterSet, Match, MetricFilter, Mode};
 use notification::{Evidence, EvidenceContext};
 
+use crate::own_calls;
+
 /// Groups of one filter in one file. A file of 256 KB records has fewer; one made to have more puts
 /// the rest into one group, so that nothing is lost.
 const MOST_GROUPS: usize = 1_000;
@@ -21,6 +23,7 @@ pub(crate) struct Found {
     pub(crate) metrics: BTreeMap<MetricKey, MetricPoint>,
     pub(crate) groups: BTreeMap<(usize, Vec<Option<String>>), GroupMatches>,
     groups_of_filter: BTreeMap<usize, usize>,
+    pub(crate) own_calls: u64,
     pub(crate) late: u64,
     pub(crate) beyond_horizon: u64,
     pub(crate) too_old_for_metrics: u64,
@@ -78,7 +81,10 @@ impl Found {
         let Some(filter) = filters.filters().get(matching.filter) else {
             return;
         };
-        if matching.suppressed_by.is_some() {
+        if let Some(index) = matching.suppressed_by {
+            let suppression = filter.suppress.get(index);
+            let is_own = suppression.is_some_and(|found| found.reason == own_calls::REASON);
+            self.own_calls += u64::from(is_own);
             return;
         }
         self.late += u64::from(moment.now - matching.time > LATE_SECONDS);

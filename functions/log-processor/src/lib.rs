@@ -17,6 +17,7 @@ mod evidence_log;
 mod filters;
 mod found;
 mod outcome;
+mod own_calls;
 mod processor;
 mod settings;
 
@@ -26,5 +27,6 @@ pub use announcement::{
 };
 pub use filters::{FiltersInForce, NoFilters};
 pub use outcome::{FailReason, ObjectOutcome, SkipReason};
+pub use own_calls::{OWN_CALLS, OwnCalls};
 pub use processor::{Ports, Processor};
 pub use settings::{FiltersSource, Settings};

@@ -34,6 +34,10 @@ pub struct Processed {
     pub sent: u64,
     /// Messages they were sent in.
     pub messages: usize,
+    /// Suppressed matches that are calls of the stack itself.
+    pub own_calls: u64,
+    /// How long it lay in the bucket before it was read, in seconds, if that is known.
+    pub seconds_until_read: Option<i64>,
     /// Matching events that were processed more than half an hour after they happened.
     pub late: u64,
     /// Of those sent: older than alarms remember.

@@ -512,7 +512,9 @@ where
             Err(NoRecords::Failed { reason, error }) => return Err(Stopped::new(reason, &error)),
             Err(NoRecords::Skipped(reason)) => return Ok(ObjectOutcome::Skipped(reason)),
         };
-        let (messages, sent) = match_messages(&work.filters, &found, location, object, now);
+        let native = self.filters.have_native_alarms();
+        let facts = |filter: &MetricFilter| facts(filter, native, now);
+        let (messages, sent) = match_messages(&work.filters, facts, &found, location, object, now);
         self.is_in_time(claim)?;
         if !messages.is_empty() {
             self.ports.matches.send_messages(&messages).await?;
@@ -524,6 +526,8 @@ where
         Ok(ObjectOutcome::Processed(Box::new(Processed {
             sent,
             messages: messages.len(),
+            own_calls: found.own_calls,
+            seconds_until_read: object.last_modified.map(|time| now - time),
             late: found.late,
             beyond_horizon: found.beyond_horizon,
             too_old_for_metrics: found.too_old_for_metrics + too_old,
@@ -788,6 +792,7 @@ fn no_records(error: &ReadError, expected: bool, location: &ObjectLocation) -> N
 /// The messages that hand a log file's matches on, and how many matches that are.
 fn match_messages(
     filters: &FilterSet,
+    facts: impl Fn(&MetricFilter) -> Option<Filter>,
     found: &Found,
     location: &ObjectLocation,
     object: &StoredObject,
@@ -803,7 +808,7 @@ fn match_messages(
         let Some(filter) = filters.filters().get(*index) else {
             continue;
         };
-        let Some(facts) = facts(filter, now) else {
+        let Some(facts) = facts(filter) else {
             continue;
         };
         let (id, shown) = (group_id(filter, values), shown_group(filter, values));
@@ -827,7 +832,7 @@ fn match_messages(
     (messages, sent)
 }
 
-fn facts(filter: &MetricFilter, now: i64) -> Option<Filter> {
+fn facts(filter: &MetricFilter, has_native_alarm: bool, now: i64) -> Option<Filter> {
     let alarm = filter.alarm.as_ref()?;
     let expired = filter
         .suppress
@@ -839,7 +844,7 @@ fn facts(filter: &MetricFilter, now: i64) -> Option<Filter> {
             expires: suppression.expires?.to_string(),
         })
     });
-    Some(Filter::new(
+    let mut facts = Filter::new(
         [
             &filter.name,
             &filter.title,
@@ -849,7 +854,9 @@ fn facts(filter: &MetricFilter, now: i64) -> Option<Filter> {
         alarm.group_by.iter().map(ToString::to_string).collect(),
         &alarm.definition,
         expired.collect(),
-    ))
+    );
+    facts.has_native_alarm = has_native_alarm;
+    Some(facts)
 }
 
 /// One invocation: what is counted, and when it must end.
@@ -960,6 +967,7 @@ impl Batch {
         }
         self.count("EventsMatched", matched);
         self.count("EventsSuppressed", suppressed);
+        self.count("OwnCallsSuppressed", processed.own_calls);
         self.count("EventsSent", processed.sent);
         self.count("LateEvents", processed.late);
         self.count("FutureEvents", report.future);
@@ -975,6 +983,10 @@ impl Batch {
                 tracing::warn!(object = %location, reason, events, "metrics refused");
             }
             self.count_by("MetricsRefused", "Reason", reason, events);
+        }
+        if let Some(seconds) = processed.seconds_until_read {
+            let mut outcomes = self.outcomes.borrow_mut();
+            outcomes.measure("ObjectToReadSeconds", seconds.max(0) as f64);
         }
         for problem in &report.summary.problems {
             tracing::warn!(object = %location, problem = problem.kind.name(), "problem in object");

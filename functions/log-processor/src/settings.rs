@@ -3,6 +3,8 @@
 use environment::{Environment, Faults, QueueKind};
 use ports::ObjectLocation;
 
+use crate::own_calls::OwnCalls;
+
 /// The settings, all of them valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -20,6 +22,8 @@ pub struct Settings {
     pub profile: String,
     /// The namespace of the function's own metrics and of the built-in filters.
     pub metric_namespace: String,
+    /// The calls of the stack's own roles, which are suppressed in every filter.
+    pub own_calls: OwnCalls,
     /// How often a message is received before it goes to the dead-letter queue.
     pub max_receive_count: u32,
     /// The memory of the function, in bytes.
@@ -80,6 +84,12 @@ impl Settings {
             "the namespace of a metric",
             "Trailwarden".to_owned(),
         );
+        let own_calls = env.or_default(
+            "OWN_ROLE_ARNS",
+            own_calls,
+            "the ARNs of IAM roles, separated by commas",
+            OwnCalls::default(),
+        );
         let max_receive_count = env.or_default(
             "MAX_RECEIVE_COUNT",
             environment::integer_in(1..=1000_u32),
@@ -108,10 +118,24 @@ impl Settings {
                 filters: filters.map_or(FiltersSource::BuiltIn, source),
                 profile: profile?,
                 metric_namespace: metric_namespace?,
+                own_calls: own_calls?,
                 max_receive_count: max_receive_count?,
                 memory_bytes: memory_megabytes? << 20,
             })
         })();
         env.finish(settings)
     }
+}
+
+/// Reads the ARNs of roles.
+fn own_calls(text: &str) -> Result<OwnCalls, String> {
+    let role = environment::arn("iam");
+    let roles: Result<Vec<String>, _> = text.split(',').map(role).collect();
+    let roles = roles.map_err(|error| error.to_string())?;
+    // What ends a text in a pattern stands in no ARN.
+    let is_role = |arn: &str| arn.contains(":role/") && !arn.contains(['"', '\\']);
+    if let Some(other) = roles.iter().find(|arn| !is_role(arn)) {
+        return Err(format!("{other} is no role"));
+    }
+    OwnCalls::of_roles(&roles).map_err(|error| error.to_string())
 }

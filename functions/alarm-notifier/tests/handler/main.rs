@@ -12,6 +12,7 @@ mod counting;
 mod faults;
 mod floods;
 mod held;
+mod native;
 mod quota;
 mod scene;
 mod settings;

@@ -337,7 +337,12 @@ fn counts(lines: &[String]) -> BTreeMap<String, u64> {
         let dimension = directive["Dimensions"][1][0].as_str();
         for metric in directive["Metrics"].as_array().unwrap() {
             let name = metric["Name"].as_str().unwrap();
-            let n = line[name].as_f64().unwrap() as u64;
+            // Times that were measured are counted.
+            let value = &line[name];
+            let n = value.as_array().map_or_else(
+                || value.as_f64().unwrap() as u64,
+                |times| times.len() as u64,
+            );
             *counts.entry(name.to_owned()).or_default() += n;
             if let Some(dimension) = dimension {
                 let value = line[dimension].as_str().unwrap();

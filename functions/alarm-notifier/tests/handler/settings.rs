@@ -85,6 +85,7 @@ fn a_bad_value_is_told_with_its_name_the_value_and_what_was_expected() {
             "HIGH",
             "info, low, medium, high or critical",
         ),
+        ("NOTIFICATION_PATH", "native", "direct, cloudwatch or both"),
         (
             "METRIC_NAMESPACE",
             "My Namespace",

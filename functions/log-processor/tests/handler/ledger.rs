@@ -211,9 +211,13 @@ fn an_entry_of_a_newer_schema_fails_the_object_and_stays() {
         body: Body::Text(entry.to_string()),
         ..known.clone()
     };
-    testkit::run(ports::Items::put_item(&scene.world, &newer, Some(known.version)))
-        .unwrap()
-        .unwrap();
+    testkit::run(ports::Items::put_item(
+        &scene.world,
+        &newer,
+        Some(known.version),
+    ))
+    .unwrap()
+    .unwrap();
     let outcome = scene.announce(&[&key]);
     assert_eq!(outcome.count("FilesFailed:stored_state"), 1);
     assert_eq!(scene.item(&newer.key), Some(newer));

@@ -13,6 +13,7 @@ mod ledger;
 mod matches;
 mod metrics;
 mod notifications;
+mod own_calls;
 mod requests;
 mod scene;
 mod secrets;
