@@ -9,11 +9,13 @@ step() { printf '\n== %s\n' "$*"; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 
-# The emulator of AWS, in a virtual environment of its own.
-if ! .venv/bin/python -c 'import importlib.metadata as m; assert m.version("ministack") == "1.5.33"' 2>/dev/null; then
-    step 'installing the emulator of AWS'
+# The emulator of AWS, and what reads the template as CloudFormation does, in a virtual environment of their own.
+requirements=(tests/harness/requirements.txt tests/deployment/requirements.txt)
+if ! cat "${requirements[@]}" | cmp --silent - .venv/installed; then
+    step 'installing the emulator of AWS and the checks of the template'
     python3 -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/harness/requirements.txt
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${requirements[@]/#/--requirement=}"
+    cat "${requirements[@]}" > .venv/installed
 fi
 
 step 'formatting'

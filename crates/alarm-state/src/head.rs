@@ -176,13 +176,25 @@ impl Head {
         self.pass_over_where(now, |_| true);
     }
 
-    /// Takes as told what a native alarm tells of: incidents whose last event it still looks at. What is
-    /// late, or being told, is not left to it. Returns how many there are.
-    pub fn leave_to_native_alarm(&mut self, now: i64) -> u64 {
+    /// Takes as told what a native alarm tells of, where each event counts one. What is late, or being
+    /// told, is not left to it, nor what it may not see because it counts in periods of the clock. Returns
+    /// how many incidents there are.
+    pub fn leave_to_native_alarm(&mut self, definition: &AlarmDefinition, now: i64) -> u64 {
         let oldest = now.saturating_sub(NATIVE_ALARM_SECONDS);
+        let period = |time: i64| time.div_euclid(definition.period_seconds());
         self.pass_over_where(now, |incident| {
             let is_being_told = incident.telling.is_some() || incident.holding.is_some();
-            !is_being_told && incident.last_event_time.is_some_and(|last| last >= oldest)
+            let times = incident.first_event_time.zip(incident.last_event_time);
+            let Some((first, last)) = times.filter(|_| !is_being_told) else {
+                return false;
+            };
+            if incident.steps > 0 {
+                return last >= oldest;
+            }
+            // However its events lie, one of its periods has so many of them.
+            let periods = period(last).saturating_sub(period(first)).saturating_add(1);
+            let most = incident.matched.div_ceil(periods.max(1).unsigned_abs());
+            first >= oldest && definition.breaches(most as f64)
         })
     }
 

@@ -50,7 +50,8 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         if !is_told {
             head.pass_over(now);
         } else if self.settings.leaves_to_native_alarms && head.filter.has_native_alarm {
-            let left = head.leave_to_native_alarm(now);
+            let definition = head.filter.definition()?;
+            let left = head.leave_to_native_alarm(&definition, now);
             self.counted.count("IncidentsLeftToCloudWatch", left);
         }
         let forgotten = head.forget(now);

@@ -10,7 +10,11 @@ fn path(path: &str) -> Scene {
 
 /// A filter that the stack has a native alarm for.
 fn built_in() -> Filter {
-    let mut filter = sign_ins(1.0);
+    native(1.0)
+}
+
+fn native(threshold: f64) -> Filter {
+    let mut filter = sign_ins(threshold);
     filter.has_native_alarm = true;
     filter
 }
@@ -48,6 +52,27 @@ fn what_is_too_late_for_a_native_alarm_is_told_directly() {
     scene.deliver(&[matches(&built_in(), 1, &[(late, 1)])]);
     let [told] = scene.told().try_into().unwrap();
     assert_eq!(told.document["is_late"], true);
+}
+
+#[test]
+fn a_burst_across_a_boundary_of_the_clock_is_told_directly_since_no_period_has_enough() {
+    // It is three o'clock: a period ends ten minutes ago.
+    let end = NOW - 600;
+    for (events, told) in [
+        ([end - 2, end - 1, end + 1], 1),
+        ([end + 1, end + 2, end + 3], 0),
+    ] {
+        let scene = path("cloudwatch");
+        let events: Vec<(i64, u64)> = events.into_iter().zip(1..).collect();
+        let outcome = scene.deliver(&[matches(&native(3.0), 1, &events)]);
+        assert_eq!(outcome.count("Incidents"), 1);
+        assert_eq!(scene.told().len(), told, "{events:?}");
+    }
+    // Six in two periods: one of them has three.
+    let scene = path("cloudwatch");
+    let events: Vec<(i64, u64)> = (-3..3).map(|n| end + n).zip(1..).collect();
+    scene.deliver(&[matches(&native(3.0), 1, &events)]);
+    assert_eq!(scene.told().len(), 0);
 }
 
 #[test]

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Builds the functions for Lambda, for arm64 (what template.yaml ships) or x86_64, and says how large they are.
+#
+#   infra/package.sh [arm64|x86_64]
+#
+# Needs cargo-lambda and zig (pip install cargo-lambda ziglang, with that environment first in PATH) and for arm64
+# the target: rustup target add aarch64-unknown-linux-gnu
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { printf 'package.sh: %s\n' "$*" >&2; exit 2; }
+
+architecture=${1:-arm64}
+case $architecture in
+    arm64) flag=--arm64 machine=b700 ;;
+    x86_64) flag=--x86-64 machine=3e00 ;;
+    *) fail "expected arm64 or x86_64, found \`$architecture\`" ;;
+esac
+command -v cargo-lambda >/dev/null || fail "cargo-lambda is not in PATH, expected: pip install cargo-lambda ziglang"
+
+# A folder for each architecture: by default the later build would overwrite the earlier one.
+folder=target/lambda-$architecture
+functions=$(sed -n 's|^ *CodeUri: target/lambda-arm64/\(.*\)/$|\1|p' template.yaml)
+packages=()
+for function in $functions; do packages+=(--package "$function"); done
+cargo lambda build --release --locked "$flag" --lambda-dir "$folder" "${packages[@]}"
+
+printf '\n%-16s %12s %12s\n' function binary zip
+for function in $functions; do
+    binary=$folder/$function/bootstrap
+    [ -x "$binary" ] || fail "expected $binary"
+    # The machine is the 16-bit number at offset 18 of an ELF file, the lower byte first.
+    found=$(od -An -tx1 -j18 -N2 "$binary" | tr -d ' ')
+    [ "$found" = "$machine" ] || fail "$binary is for another machine: expected $machine for $architecture, found $found"
+    zipped=$(python3 -c '
+import io, sys, zipfile
+out = io.BytesIO()
+with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+    file.write(sys.argv[1], "bootstrap")
+print(len(out.getvalue()))' "$binary")
+    printf '%-16s %9.1f MB %9.1f MB\n' "$function" \
+        "$(python3 -c "print($(stat -c %s "$binary") / 1e6)")" "$(python3 -c "print($zipped / 1e6)")"
+done
+
+template=template.yaml
+if [ "$architecture" = x86_64 ]; then
+    # Paths in a template are relative to it.
+    template=target/template-x86_64.yaml
+    sed -e "s|CodeUri: target/lambda-arm64/|CodeUri: lambda-x86_64/|" -e 's|Architectures: \[arm64\]|Architectures: [x86_64]|' \
+        template.yaml > "$template"
+fi
+printf '\nDeploy with: sam deploy --guided --template-file %s\n' "$template"
