@@ -42,11 +42,13 @@ print(len(out.getvalue()))' "$binary")
         "$(python3 -c "print($(stat -c %s "$binary") / 1e6)")" "$(python3 -c "print($zipped / 1e6)")"
 done
 
-template=template.yaml
+arguments=
 if [ "$architecture" = x86_64 ]; then
     # Paths in a template are relative to it.
     template=target/template-x86_64.yaml
+    # sam looks for its configuration beside the template.
+    arguments=" --template-file $template --config-file $PWD/samconfig.toml"
     sed -e "s|CodeUri: target/lambda-arm64/|CodeUri: lambda-x86_64/|" -e 's|Architectures: \[arm64\]|Architectures: [x86_64]|' \
         template.yaml > "$template"
 fi
-printf '\nDeploy with: sam deploy --guided --template-file %s\n' "$template"
+printf '\nDeploy with: sam deploy --guided%s\n' "$arguments"

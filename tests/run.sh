@@ -54,4 +54,7 @@ cargo run --quiet --locked -p trailwarden -- filters test samples/filters.yaml
 step 'the samples are what their generator makes'
 python3 samples/make_samples.py --check
 
+step 'the costs are what their sheet calculates'
+python3 infra/costs.py --check
+
 printf '\nAll checks passed.\n'

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""What the stack costs a month, and what the same events cost in CloudWatch Logs.
+
+usage: costs.py            prints the tables of docs/costs.md
+       costs.py --check    says whether docs/costs.md has them as they are printed
+       costs.py --write    writes them there
+
+All there is to change stands at the top: prices, volumes, assumptions. Free tiers are not subtracted.
+"""
+
+import sys
+from pathlib import Path
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "costs.md"
+BEGIN = "<!-- tables: written by infra/costs.py -->"
+END = "<!-- end of tables -->"
+
+# Dollars in us-east-1, as known in November 2026. To be checked against the price lists of AWS.
+PRICES = {
+    "Lambda, a million requests": 0.20,
+    "Lambda on arm64, a GB-second": 0.0000133334,
+    "SQS standard, a million requests": 0.40,
+    "SQS FIFO, a million requests": 0.50,
+    "EventBridge, a million opt-in events of S3": 1.00,
+    "EventBridge Scheduler, a million invocations": 1.00,
+    "S3, a million GET requests": 0.40,
+    "DynamoDB on demand, a million write units": 0.625,
+    "DynamoDB on demand, a million read units": 0.125,
+    "DynamoDB, a GB stored for a month": 0.25,
+    "DynamoDB point-in-time recovery, a GB for a month": 0.20,
+    "CloudWatch Logs, a GB ingested": 0.50,
+    "CloudWatch Logs, a GB stored for a month, compressed": 0.03,
+    "CloudWatch, a custom metric for a month": 0.30,
+    "CloudWatch, a metric of an alarm for a month": 0.10,
+    "CloudWatch, a dashboard for a month": 3.00,
+    "KMS, a key for a month": 1.00,
+    "KMS, 10,000 requests": 0.03,
+    "SNS, a million requests": 0.50,
+    "SNS, 100,000 mails": 2.00,
+}
+
+# For each volume: events a month, events in a log file, messages told a month. For each log file, as measured with
+# that many events in it: bytes of evidence in profile `recommended`, of these the bytes of ApiActivityWithoutMFA, and
+# messages to the match queue.
+VOLUMES = [
+    {"events": 1_000_000, "events_in_file": 40, "told": 100, "evidence": 29_400, "without_mfa": 29_100, "matches": 0.16},
+    {"events": 10_000_000, "events_in_file": 100, "told": 300, "evidence": 42_000, "without_mfa": 41_100, "matches": 0.45},
+    {"events": 100_000_000, "events_in_file": 200, "told": 1_000, "evidence": 43_400, "without_mfa": 41_300, "matches": 0.78},
+]
+
+HOURS = 730
+DIGEST_FILES = HOURS * 17  # one an hour for each of the Regions that are on by default
+TICKS = HOURS * 12
+
+# Assumed. The times have AWS's own latencies in them; without these 10 to 30 ms were measured for a file.
+SECONDS_OF_A_FILE = 0.10
+SECONDS_OF_A_MATCH = 0.15
+LOG_PROCESSOR_GB = 0.5
+ALARM_NOTIFIER_GB = 0.25
+# A mapping begins with five pollers that ask for 20 seconds each, also when nothing comes.
+EMPTY_POLLS = 5 * 3 * 60 * HOURS
+WRITES_OF_A_FILE = 2  # the claim and the end of it, each under 1 KB
+BYTES_OF_A_LEDGER_ENTRY = 700
+MONTHS_IN_LEDGER = 1.5
+# Of a match message: those of an incident that is told (docs/performance.md), as an upper bound.
+READS_OF_A_MATCH = 6
+WRITES_OF_A_MATCH = 6
+WRITE_UNITS_OF_A_WRITE = 3  # samples and evidence are some KB, and the head is in an index, too
+# START, END and REPORT (400), the log line (400), the metrics (700, measured).
+LOG_BYTES_OF_AN_INVOCATION = 1_500
+EVIDENCE_MONTHS = 3
+LOG_MONTHS = 1
+COMPRESSED = 0.15
+BYTES_OF_AN_EVENT = 1_408 + 26  # compact JSON in samples/, and what CloudWatch Logs adds to each log event
+# Metrics in every hour, and metrics in a quarter of the hours.
+OWN_METRICS = 10 + 9 * 0.25
+# Of the 19 filters two match in every hour, the others in one of twenty.
+FILTER_METRICS = 2 + 17 * 0.05
+NATIVE_ALARMS = 19
+OWN_ALARM_METRICS = 12  # 11 alarms, one of them on two metrics
+
+
+def million(count: float, price: str) -> float:
+    return count / 1e6 * PRICES[price]
+
+
+def gigabytes(count: float, price: str) -> float:
+    return count / 1e9 * PRICES[price]
+
+
+def logs(count: float, months: float) -> float:
+    """So many bytes a month into CloudWatch Logs, kept for so many months."""
+    kept = count * months * COMPRESSED
+    return gigabytes(count, "CloudWatch Logs, a GB ingested") + gigabytes(
+        kept, "CloudWatch Logs, a GB stored for a month, compressed"
+    )
+
+
+def stack(volume: dict) -> dict[str, float]:
+    """The stack, by component. Those that are fixed come first."""
+    files = volume["events"] / volume["events_in_file"]
+    announced = files + DIGEST_FILES
+    matches = files * volume["matches"]
+    invocations = announced + matches + TICKS
+    seconds = "Lambda on arm64, a GB-second"
+    stored = files * BYTES_OF_A_LEDGER_ENTRY * MONTHS_IN_LEDGER
+    return {
+        "Native alarms of the 19 filters": NATIVE_ALARMS * PRICES["CloudWatch, a metric of an alarm for a month"],
+        "Alarms of the stack on itself": OWN_ALARM_METRICS * PRICES["CloudWatch, a metric of an alarm for a month"],
+        "Dashboard": PRICES["CloudWatch, a dashboard for a month"],
+        "KMS key of the topic": PRICES["KMS, a key for a month"] + volume["told"] * 2 / 1e4 * PRICES["KMS, 10,000 requests"],
+        "Metrics of the stack on itself": OWN_METRICS * PRICES["CloudWatch, a custom metric for a month"],
+        "Metrics of the filters": FILTER_METRICS * PRICES["CloudWatch, a custom metric for a month"],
+        "SQS, empty polls of two queues": million(EMPTY_POLLS, "SQS standard, a million requests")
+        + million(EMPTY_POLLS, "SQS FIFO, a million requests"),
+        "Ticks (Scheduler)": million(TICKS, "EventBridge Scheduler, a million invocations"),
+        "EventBridge, notifications of S3": million(announced, "EventBridge, a million opt-in events of S3"),
+        "SQS, messages": million(3 * announced, "SQS standard, a million requests")
+        + million(3 * matches, "SQS FIFO, a million requests"),
+        "Lambda": million(invocations, "Lambda, a million requests")
+        + announced * SECONDS_OF_A_FILE * LOG_PROCESSOR_GB * PRICES[seconds]
+        + (matches + TICKS) * SECONDS_OF_A_MATCH * ALARM_NOTIFIER_GB * PRICES[seconds],
+        "S3, reading log files": million(files, "S3, a million GET requests"),
+        "DynamoDB": million(
+            files * WRITES_OF_A_FILE + matches * WRITES_OF_A_MATCH * WRITE_UNITS_OF_A_WRITE,
+            "DynamoDB on demand, a million write units",
+        )
+        + million(matches * READS_OF_A_MATCH + TICKS, "DynamoDB on demand, a million read units")
+        + gigabytes(stored, "DynamoDB, a GB stored for a month")
+        + gigabytes(stored, "DynamoDB point-in-time recovery, a GB for a month"),
+        "Evidence log, ApiActivityWithoutMFA": logs(files * volume["without_mfa"], EVIDENCE_MONTHS),
+        "Evidence log, all other filters": logs(files * (volume["evidence"] - volume["without_mfa"]), EVIDENCE_MONTHS),
+        "Logs of the functions": logs(invocations * LOG_BYTES_OF_AN_INVOCATION, LOG_MONTHS),
+        "SNS, with mail to one address": million(volume["told"], "SNS, a million requests")
+        + volume["told"] / 1e5 * PRICES["SNS, 100,000 mails"],
+    }
+
+
+def cloudwatch_logs(volume: dict) -> dict[str, float]:
+    """The same events in CloudWatch Logs, with metric filters and alarms."""
+    events = volume["events"] * BYTES_OF_AN_EVENT
+    kept = events * EVIDENCE_MONTHS * COMPRESSED
+    return {
+        "Alarms of the 19 filters": NATIVE_ALARMS * PRICES["CloudWatch, a metric of an alarm for a month"],
+        "Metrics of the filters": FILTER_METRICS * PRICES["CloudWatch, a custom metric for a month"],
+        "Ingestion": gigabytes(events, "CloudWatch Logs, a GB ingested"),
+        "Storage for 90 days": gigabytes(kept, "CloudWatch Logs, a GB stored for a month, compressed"),
+    }
+
+
+def dollars(amount: float) -> str:
+    return f"{amount:,.2f}"
+
+
+def row(name: str, cells: list[str]) -> str:
+    return "| " + " | ".join([name, *cells]) + " |"
+
+
+def table(components: list[dict[str, float]], heading: str) -> list[str]:
+    rows = [row(heading, [f"{volume['events'] // 1_000_000} million" for volume in VOLUMES]), row("---", ["---:"] * len(VOLUMES))]
+    for name in components[0]:
+        rows.append(row(name, [dollars(each[name]) for each in components]))
+    rows.append(row("**all**", [f"**{dollars(sum(each.values()))}**" for each in components]))
+    return rows
+
+
+def tables() -> str:
+    counts = [
+        row("events a month", [f"{volume['events']:,}" for volume in VOLUMES]),
+        row("---", ["---:"] * len(VOLUMES)),
+        row("events in a log file", [str(volume["events_in_file"]) for volume in VOLUMES]),
+        row("log files a month", [f"{volume['events'] // volume['events_in_file']:,}" for volume in VOLUMES]),
+        row("evidence of a log file, bytes", [f"{volume['evidence']:,}" for volume in VOLUMES]),
+        row("of it ApiActivityWithoutMFA", [f"{volume['without_mfa']:,}" for volume in VOLUMES]),
+        row("match messages of a log file", [str(volume["matches"]) for volume in VOLUMES]),
+        row("messages told a month", [f"{volume['told']:,}" for volume in VOLUMES]),
+    ]
+    stacks = [stack(volume) for volume in VOLUMES]
+    without = [sum(each.values()) - each["Evidence log, ApiActivityWithoutMFA"] for each in stacks]
+    parts = [
+        counts,
+        table(stacks, "Trailwarden, dollars a month"),
+        ["Without the filter ApiActivityWithoutMFA: " + ", ".join(dollars(each) for each in without) + " dollars."],
+        table([cloudwatch_logs(volume) for volume in VOLUMES], "CloudWatch Logs, dollars a month"),
+        [row("price", ["dollars"]), "| --- | ---: |", *(row(name, [f"{price:.10f}".rstrip("0").rstrip(".")]) for name, price in PRICES.items())],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def main(arguments: list[str]) -> int:
+    if arguments == []:
+        print(tables())
+        return 0
+    if arguments not in (["--check"], ["--write"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        print(f"{DOCUMENT} has no place for the tables, expected `{BEGIN}` and `{END}`", file=sys.stderr)
+        return 2
+    expected = f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    if arguments == ["--write"]:
+        DOCUMENT.write_text(expected, encoding="utf-8")
+        return 0
+    if text != expected:
+        print("docs/costs.md differs from what infra/costs.py prints; run `python3 infra/costs.py --write`", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
