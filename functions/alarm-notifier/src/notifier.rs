@@ -60,6 +60,7 @@ pub struct Ports<T, Q, D, P, C> {
 pub struct Notifier<T, Q, D, P, C> {
     settings: Settings,
     ports: Ports<T, Q, D, P, C>,
+    quota_lock: tokio::sync::Mutex<()>,
 }
 
 /// The invocation failed as a whole; whoever invoked will try again.
@@ -94,7 +95,11 @@ where
 {
     /// The function.
     pub fn new(settings: Settings, ports: Ports<T, Q, D, P, C>) -> Self {
-        Notifier { settings, ports }
+        Notifier {
+            settings,
+            ports,
+            quota_lock: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Handles one invocation that must end at `deadline_millis`; `write_line` gets the metrics of its
@@ -205,6 +210,7 @@ where
             clock: &self.ports.clock,
             counted,
             deadline_millis,
+            quota_lock: &self.quota_lock,
         };
         match QueueBody::parse(&message.body) {
             Ok(QueueBody::Matches(matches)) => self.matches(&matches, &teller).await,

@@ -10,6 +10,8 @@ use ports::{
     RequestError, with_sources,
 };
 
+use tokio::sync::Mutex;
+
 use crate::counted::Counted;
 use crate::group::Group;
 use crate::settings::Settings;
@@ -19,8 +21,9 @@ use crate::stopped::Stopped;
 const LAST_START_MILLIS: i64 = 2_500;
 const NO_TIME: &str = "the time of the invocation is over";
 
-/// How often a write of the quota that met another one is tried again.
-const QUOTA_ATTEMPTS: usize = 8;
+/// How often a write of the quota that met another one is tried again. Each conflict is a write of
+/// somebody else that succeeded, and an hour has few of them.
+const QUOTA_ATTEMPTS: usize = 32;
 
 /// What telling needs.
 pub(crate) struct Teller<'t, T, P, C> {
@@ -30,6 +33,8 @@ pub(crate) struct Teller<'t, T, P, C> {
     pub(crate) clock: &'t C,
     pub(crate) counted: &'t Counted,
     pub(crate) deadline_millis: i64,
+    /// The groups of a batch take their places one after the other, rather than meet conflicts.
+    pub(crate) quota_lock: &'t Mutex<()>,
 }
 
 /// Whether a step may leave in this hour.
@@ -251,6 +256,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
 
     /// Takes a place among the messages of the hour.
     async fn place(&self, incident_id: &str, step: u32, now: i64) -> Result<Place, Stopped> {
+        let _turn = self.quota_lock.lock().await;
         let mut hour = hour_of(now);
         for _ in 0..QUOTA_ATTEMPTS {
             let (mut quota, version) = self.quota(hour).await?;
@@ -294,6 +300,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
                 held
             }
         };
+        let _turn = self.quota_lock.lock().await;
         for _ in 0..QUOTA_ATTEMPTS {
             let (mut quota, version) = self.quota(hour).await?;
             if quota.summary != SummaryState::Open {

@@ -35,6 +35,24 @@ fn summaries(scene: &Scene) -> Vec<crate::scene::Told> {
 }
 
 #[test]
+fn groups_of_a_batch_that_are_told_at_the_same_time_all_find_a_place() {
+    let scene = Scene::new();
+    scene.world.take_turns();
+    let filter = sign_ins(1.0);
+    let messages: Vec<_> = (1..=10)
+        .flat_map(|n| in_account(&filter, &format!("{n:012}"), n, &[(NOW - 10, n)]))
+        .collect();
+    let outcome = scene.deliver(&messages);
+    assert_eq!(outcome.failed(), Vec::<String>::new(), "{outcome:?}");
+    assert_eq!(scene.told().len(), 10);
+    let requests = scene.world.requests();
+    let places = requests
+        .iter()
+        .filter(|request| request.starts_with("PutItem quota#"));
+    assert_eq!(places.count(), 10, "none met another: {requests:?}");
+}
+
+#[test]
 fn of_25_incidents_in_an_hour_20_are_told_and_5_are_in_one_summary_with_exact_counts() {
     let scene = Scene::new();
     let outcome = many(&scene, 25);

@@ -331,6 +331,7 @@ impl Play<'_> {
             }),
             profile: metric_filters::DEFAULT_PROFILE.to_owned(),
             metric_namespace: "Own".to_owned(),
+            own_calls: log_processor::OwnCalls::default(),
             max_receive_count: 1_000,
             memory_bytes: 512 << 20,
         };
@@ -357,6 +358,7 @@ impl Play<'_> {
             alarm_topic_arn: TOPIC.to_owned(),
             chat_topic_arn: None,
             minimum_severity: 1,
+            leaves_to_native_alarms: false,
             metric_namespace: "Own".to_owned(),
         };
         let ports = alarm_notifier::Ports {
