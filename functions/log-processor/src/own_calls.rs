@@ -29,7 +29,6 @@ pub const OWN_CALLS: &[(&str, &str)] = &[
     ("sqs.amazonaws.com", "DeleteMessageBatch"),
     ("sqs.amazonaws.com", "GetQueueAttributes"),
     ("sqs.amazonaws.com", "ReceiveMessage"),
-    ("sqs.amazonaws.com", "SendMessage"),
     ("sqs.amazonaws.com", "SendMessageBatch"),
 ];
 

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo build --release -p log-processor -p alarm-notifier
 //! TRAILWARDEN_FUNCTIONS=target/release cargo run -p harness --example measure
+//! TRAILWARDEN_FUNCTIONS=target/release cargo run -p harness --example measure starts    # nothing else
 //! ```
 
 #![allow(
@@ -29,6 +30,9 @@ fn main() {
         .unwrap();
     runtime.block_on(async {
         starts().await;
+        if std::env::args().nth(1).as_deref() == Some("starts") {
+            return;
+        }
         latency().await;
         let files = std::env::var("TRAILWARDEN_MEASURE_FILES");
         throughput(files.map_or(5_000, |files| files.parse().unwrap())).await;
@@ -86,18 +90,20 @@ fn spread(name: &str, mut values: Vec<f64>) {
 async fn starts() {
     let stack = Stack::new(StackOptions::default()).await;
     println!(
-        "\n| process start to first poll, ms | min | p50 | p95 |\n| --- | ---: | ---: | ---: |"
+        "\n| process start to first poll, ms; then resident, MiB | min | p50 | p95 |\n| --- | ---: | ---: | ---: |"
     );
     for function in [&stack.processor, &stack.notifier] {
-        let mut millis = Vec::new();
+        let (mut millis, mut resident) = (Vec::new(), Vec::new());
         for _ in 0..STARTS {
             let function = Function::start(function.spec().clone());
             // Neither knows what to do with it; both have started by then.
             function.invoke(&json!({})).await;
             millis.extend(function.start_millis().iter().map(|&millis| millis as f64));
+            resident.push(function.rss_kb() as f64 / 1024.0);
             function.kill().await;
         }
         spread(&function.spec().name.clone(), millis);
+        spread(&function.spec().name.clone(), resident);
     }
 }
 

@@ -38,11 +38,13 @@
 mod account;
 mod binaries;
 mod call;
+mod cloudformation;
 mod dynamodb;
 mod event_source;
 mod fault;
 mod function;
 pub mod http;
+mod lambda;
 mod logs;
 mod memory;
 mod ministack;
@@ -55,10 +57,12 @@ mod sns;
 mod sqs;
 mod sqs_event;
 mod stack;
+mod xml;
 
 pub use account::{Account, REGION};
 pub use binaries::{Binaries, binaries};
 pub use call::{Call, Service};
+pub use cloudformation::CreatedStack;
 pub use dynamodb::plain_item;
 pub use event_source::{Batch, EventSource, Poller, Report};
 pub use fault::{Fault, Matcher};

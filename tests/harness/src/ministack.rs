@@ -39,6 +39,7 @@ kill "$watcher" 2>/dev/null
 pub struct MiniStack {
     address: SocketAddr,
     program: PathBuf,
+    folder: PathBuf,
     /// Holds the write end of the watchdog's pipe.
     _watchdog: Child,
 }
@@ -65,6 +66,11 @@ impl MiniStack {
     /// The Python interpreter installed with it, for small stand-ins for a function.
     pub fn python(&self) -> PathBuf {
         self.program.with_file_name("python3")
+    }
+
+    /// What it said so far: warnings and errors.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("ministack.log")).unwrap_or_default()
     }
 
     fn start() -> Self {
@@ -101,6 +107,7 @@ impl MiniStack {
                 return Ok(Self {
                     address,
                     program: program.to_path_buf(),
+                    folder,
                     _watchdog: watchdog,
                 });
             }

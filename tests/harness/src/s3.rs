@@ -4,7 +4,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Account, Queue};
+use crate::{Account, Queue, Topic};
 
 /// What stays as it is in the path of an object.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -57,11 +57,34 @@ impl Account {
     ///
     /// The first message is S3's own test event (`s3:TestEvent`), as on AWS.
     pub async fn put_bucket_notification(&self, bucket: &str, queue: &Queue) {
-        let body = format!(
-            "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><QueueConfiguration>\
-             <Id>log-files</Id><Queue>{}</Queue><Event>s3:ObjectCreated:*</Event>\
-             </QueueConfiguration></NotificationConfiguration>",
+        let queue = format!(
+            "<QueueConfiguration><Id>log-files</Id><Queue>{}</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration>",
             queue.arn
+        );
+        self.put_notification_configuration(bucket, &queue).await;
+    }
+
+    /// Has each object created in the bucket announced on the topic.
+    pub async fn announce_on_topic(&self, bucket: &str, topic: &Topic) {
+        let topic = format!(
+            "<TopicConfiguration><Id>log-files</Id><Topic>{}</Topic><Event>s3:ObjectCreated:*</Event></TopicConfiguration>",
+            topic.arn
+        );
+        self.put_notification_configuration(bucket, &topic).await;
+    }
+
+    /// Has the bucket send its events to EventBridge.
+    pub async fn announce_on_event_bridge(&self, bucket: &str) {
+        self.put_notification_configuration(
+            bucket,
+            "<EventBridgeConfiguration></EventBridgeConfiguration>",
+        )
+        .await;
+    }
+
+    async fn put_notification_configuration(&self, bucket: &str, targets: &str) {
+        let body = format!(
+            "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{targets}</NotificationConfiguration>"
         );
         let request = self.request(Method::PUT, "s3", &format!("/{bucket}?notification"));
         self.send("PutBucketNotificationConfiguration", request, body)

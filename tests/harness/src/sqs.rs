@@ -143,6 +143,22 @@ impl Account {
         }
     }
 
+    /// A queue that somebody else made, by its URL.
+    pub async fn queue(&self, url: &str) -> Queue {
+        let arn = text_of(&self.queue_attributes(url).await, "QueueArn");
+        Queue {
+            name: url.rsplit('/').next().unwrap_or_default().to_owned(),
+            url: url.to_owned(),
+            arn,
+        }
+    }
+
+    /// Sets an attribute of a queue; a visibility timeout counts for what is received from then on.
+    pub async fn set_queue_attribute(&self, queue: &Queue, name: &str, value: &str) {
+        let asked = json!({ "QueueUrl": queue.url, "Attributes": { name: value } });
+        self.json("AmazonSQS.SetQueueAttributes", &asked).await;
+    }
+
     /// Sends a message to a standard queue and returns its id.
     pub async fn send_message(&self, queue: &Queue, body: &str) -> String {
         let asked = json!({ "QueueUrl": queue.url, "MessageBody": body });
@@ -232,7 +248,8 @@ impl Account {
             .await;
     }
 
-    async fn queue_attributes(&self, url: &str) -> Value {
+    /// All attributes of a queue, by its URL.
+    pub async fn queue_attributes(&self, url: &str) -> Value {
         let asked = json!({ "QueueUrl": url, "AttributeNames": ["All"] });
         let mut answer = self.json("AmazonSQS.GetQueueAttributes", &asked).await;
         answer

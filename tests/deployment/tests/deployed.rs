@@ -1,0 +1,879 @@
+//! The template, deployed to an emulator of AWS with the real functions: log files in, messages out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that meets anything but what it expects shall fail, and one measures"
+)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use deployment::deploy::{Deployment, Prepared, emulator_edits, topic};
+use deployment::emulator::adapt;
+use deployment::template::Template;
+use harness::{Account, Queue, QueueSpec, plain_item};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+const SOON: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_file_becomes_a_message_with_evidence_and_a_ledger_entry() {
+    let (_alone, stack) = deployed("one-file", &[]).await;
+    stack.account.announce_on_event_bridge(&stack.bucket).await;
+    let now = now();
+    let key = key("111122223333", now, 1);
+    let file = testkit::log_file(&[
+        call("DescribeTrails", "e-0", now - 61, "111122223333"),
+        call("StopLogging", "e-1", now - 60, "111122223333"),
+    ]);
+    stack.account.put_object(&stack.bucket, &key, file).await;
+
+    let message = one_message(&stack).await;
+    let subject = "[CRITICAL] Changes to trails and their logging: 1 by alice in 111122223333";
+    assert_eq!(message.subject, subject);
+    let document = &message.document;
+    assert_eq!(document["subject"], subject);
+    assert_eq!(
+        (&document["schema"], &document["kind"]),
+        (&json!(1), &json!("incident"))
+    );
+    assert_eq!(
+        (&document["step"], &document["may_be_repeat"]),
+        (&json!(1), &json!(false))
+    );
+    let story = document["story"].as_str().unwrap();
+    assert!(
+        story.starts_with("alice (IAM user")
+            && story.contains("stopped logging on trail management-events"),
+        "{story}"
+    );
+    assert_eq!(document["events"][0]["event_id"], "e-1");
+    assert_eq!(
+        document["events"][0]["location"],
+        format!("s3://{}/{key}", stack.bucket)
+    );
+    assert_eq!(
+        message.attributes,
+        BTreeMap::from(
+            [
+                ("filter", "CloudTrailChanges"),
+                ("severity", "critical"),
+                ("account", "111122223333"),
+                ("region", "us-east-1"),
+                ("incident", document["incident"].as_str().unwrap()),
+                ("step", "1"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        )
+    );
+
+    soon("the log file to be done", &stack, async || {
+        let done = BTreeMap::from([(key.clone(), "done".to_owned())]);
+        (ledger(&stack).await == done).then_some(())
+    })
+    .await;
+    let evidence = evidence(&stack).await;
+    assert_eq!(evidence.len(), 1, "{evidence:?}");
+    let [document] = &evidence[..] else {
+        unreachable!()
+    };
+    let metrics = &document["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!(
+        (&metrics["Namespace"], &metrics["Metrics"][0]["Name"]),
+        (&json!("Trailwarden"), &json!("CloudTrailEventCount"))
+    );
+    assert_eq!(document["CloudTrailEventCount"], 1);
+    assert_eq!(document["filter"], "CloudTrailChanges");
+    assert_eq!(document["object"], format!("s3://{}/{key}", stack.bucket));
+    assert_eq!(document["events"][0]["event_id"], "e-1");
+    assert_eq!(document["events"][0]["event_name"], "StopLogging");
+    nothing_is_left(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_log_file_is_skipped() {
+    let (_alone, stack) = deployed("no-log-files", &[]).await;
+    stack.account.announce_on_event_bridge(&stack.bucket).await;
+    let digest = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/03/02/\
+                  111122223333_CloudTrail-Digest_us-east-1_management-events_us-east-1_20260302T031200Z.json.gz";
+    for (key, content) in [
+        (digest, testkit::gzip(b"{}")),
+        ("AWSLogs/", Vec::new()),
+        ("AWSLogs/111122223333/CloudTrail/", Vec::new()),
+        ("notes.txt", b"hello".to_vec()),
+    ] {
+        stack.account.put_object(&stack.bucket, key, content).await;
+    }
+    let expected = [
+        ("digest_file", 1),
+        ("folder_marker", 2),
+        ("not_a_log_file", 1),
+    ];
+    let expected = expected.map(|(reason, files)| (reason.to_owned(), files));
+    soon("all to be skipped", &stack, async || {
+        // The emulator may keep a line of the log until the next invocation.
+        let function = stack.stack.resource("LogProcessor");
+        let set_up =
+            json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": stack.bucket });
+        stack.account.invoke_function(function, &set_up).await;
+        (skipped(&stack).await == BTreeMap::from(expected.clone())).then_some(())
+    })
+    .await;
+    // Only what had to be read to know is in the ledger.
+    let read = BTreeMap::from([("notes.txt".to_owned(), "skipped".to_owned())]);
+    assert_eq!(ledger(&stack).await, read);
+    assert!(evidence(&stack).await.is_empty());
+    assert!(take_messages(&stack).await.is_empty());
+    nothing_is_left(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_object_ends_in_the_dead_letter_queue_and_its_neighbours_do_not() {
+    let (_alone, stack) = deployed("broken", &[]).await;
+    stack.account.announce_on_event_bridge(&stack.bucket).await;
+    // With the template's 360 seconds five attempts would take half an hour.
+    set_visibility_seconds(&stack, &stack.log_files, 1).await;
+    let now = now();
+    let broken = key("111122223333", now, 0);
+    stack
+        .account
+        .put_object(&stack.bucket, &broken, "no gzip at all")
+        .await;
+    let mut expected = BTreeMap::from([(broken.clone(), "failed".to_owned())]);
+    for n in 1..=5 {
+        let key = key("111122223333", now, n);
+        let file = testkit::log_file(&[call(
+            "DescribeTrails",
+            &format!("e-{n}"),
+            now,
+            "111122223333",
+        )]);
+        stack.account.put_object(&stack.bucket, &key, file).await;
+        expected.insert(key, "done".to_owned());
+    }
+    soon("the broken object to be dead", &stack, async || {
+        let dead = stack
+            .account
+            .queue_depth(&stack.log_files_dead)
+            .await
+            .total();
+        (dead == 1).then_some(())
+    })
+    .await;
+    assert_eq!(ledger(&stack).await, expected);
+    let dead = stack
+        .account
+        .receive_messages(&stack.log_files_dead, 10, Duration::ZERO)
+        .await;
+    let body: Value = serde_json::from_str(&dead[0].body).unwrap();
+    assert_eq!(body["detail"]["object"]["key"], broken);
+    assert_eq!(stack.account.queue_depth(&stack.log_files).await.total(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schedule_has_the_alarm_notifier_tick() {
+    let (_alone, stack) = deployed("tick", &[]).await;
+    let name = stack.stack.resource("AlarmNotifier");
+    let function = stack.account.function_configuration(name).await;
+    let schedule = stack
+        .account
+        .schedule(stack.stack.resource("TickSchedule"))
+        .await;
+    assert_eq!(schedule["ScheduleExpression"], "rate(5 minutes)");
+    assert_eq!(schedule["State"], "ENABLED");
+    assert_eq!(schedule["Target"]["Arn"], function["FunctionArn"]);
+    let input = schedule["Target"]["Input"].as_str().unwrap();
+    let payload: Value = serde_json::from_str(input).unwrap();
+    assert_eq!(payload, json!({ "tick": true }));
+
+    let answer = stack.account.invoke_function(name, &payload).await;
+    assert_eq!(answer, json!({ "due": 0 }));
+}
+
+/// Accounts in which logging is stopped once; with the busy one at most as many messages as leave in an hour.
+const QUIET_ACCOUNTS: u64 = 18;
+const FILES: u64 = 500;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_log_files_at_once_are_counted_exactly() {
+    let (_alone, stack) = deployed("five-hundred", &[]).await;
+    stack.account.announce_on_event_bridge(&stack.bucket).await;
+    // A message that meets another process at work on its object comes again after this.
+    set_visibility_seconds(&stack, &stack.log_files, 5).await;
+    let stack = Arc::new(stack);
+    let now = now();
+    let busy = "444455556666";
+    let mut expected = BTreeMap::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    let puts = Arc::new(tokio::sync::Semaphore::new(32));
+    for n in 0..FILES {
+        let account = match n {
+            n if n < QUIET_ACCOUNTS => format!("{:012}", 100_000_000_000 + n),
+            _ => busy.to_owned(),
+        };
+        // All within one minute, so that each account has one incident.
+        let time = now - 120;
+        let mut records = vec![call("DescribeTrails", &format!("d-{n}"), time, &account)];
+        if n < QUIET_ACCOUNTS || n % 3 == 0 {
+            records.push(call("StopLogging", &format!("s-{n}"), time, &account));
+            *expected.entry(account.clone()).or_insert(0) += 1;
+        }
+        let (stack, puts) = (Arc::clone(&stack), Arc::clone(&puts));
+        let key = key(&account, now, n);
+        tasks.spawn(async move {
+            let _turn = puts.acquire().await.unwrap();
+            let file = testkit::log_file(&records);
+            let etag = stack.account.put_object(&stack.bucket, &key, file).await;
+            if n % 10 == 0 {
+                // Announced again, at about the same time.
+                let again = testkit::s3_notification(&stack.bucket, &[(&key, Some(&etag))]);
+                stack
+                    .account
+                    .send_message(&stack.log_files, &again.to_string())
+                    .await;
+            }
+        });
+    }
+    let began = Instant::now();
+    tasks.join_all().await;
+    let put = began.elapsed();
+    soon("both queues to be empty", &stack, async || {
+        let files = stack.account.queue_depth(&stack.log_files).await.total();
+        let matches = stack.account.queue_depth(&stack.matches).await.total();
+        (files + matches == 0).then_some(())
+    })
+    .await;
+    println!(
+        "{FILES} log files: put within {:.1} s, done after {:.1} s",
+        put.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+
+    let ledger = ledger(&stack).await;
+    let done = ledger.values().filter(|status| *status == "done").count();
+    assert_eq!((ledger.len(), done as u64), (FILES as usize, FILES));
+    let matched: u64 = expected.values().sum();
+    assert_eq!(incidents(&stack).await, expected);
+    let evidence = evidence(&stack).await;
+    let counts = evidence
+        .iter()
+        .map(|document| &document["CloudTrailEventCount"]);
+    let counted: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(counted, matched);
+    let messages = take_messages(&stack).await;
+    let mut told = BTreeMap::new();
+    for message in &messages {
+        let account = message.attributes["account"].clone();
+        let new = message.document["new"].as_u64().unwrap();
+        assert_eq!(
+            told.insert(account, new),
+            None,
+            "one message for each incident"
+        );
+        assert_eq!(message.document["may_be_repeat"], false);
+    }
+    // What the busy account did after its first message is told in an hour.
+    let first = told.insert(busy.to_owned(), expected[busy]).unwrap();
+    assert!((1..=expected[busy]).contains(&first), "{first}");
+    assert_eq!(told, expected);
+    for dead in [&stack.log_files_dead, &stack.matches_dead] {
+        assert_eq!(stack.account.queue_depth(dead).await.total(), 0);
+    }
+}
+
+const LATENCY_ROUNDS: usize = 45;
+const MOST_MILLIS: f64 = 250.0;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_file_is_told_within_a_quarter_of_a_second() {
+    let (_alone, stack) = deployed("latency", &[]).await;
+    stack.account.announce_on_event_bridge(&stack.bucket).await;
+    let mut millis = Vec::new();
+    // The first ones start the processes.
+    for n in 0..LATENCY_ROUNDS + 3 {
+        // An account each, so that each is an incident; the limit of an hour is not measured here.
+        let account = format!("{:012}", 100_000_000_000 + n as u64);
+        let now = now();
+        if n % 15 == 0 {
+            forget_messages_of_this_hour(&stack, now).await;
+        }
+        let file = testkit::log_file(&[call("StopLogging", &format!("e-{n}"), now - 60, &account)]);
+        let key = key(&account, now, n as u64);
+        let put = Instant::now();
+        stack.account.put_object(&stack.bucket, &key, file).await;
+        let message = one_message(&stack).await;
+        let told = put.elapsed();
+        assert_eq!(message.attributes["account"], account);
+        if n >= 3 {
+            millis.push(told.as_secs_f64() * 1000.0);
+        }
+        // Idle again: what follows the message is no part of the next round.
+        soon("idle queues", &stack, async || {
+            let files = stack.account.queue_depth(&stack.log_files).await.total();
+            let matches = stack.account.queue_depth(&stack.matches).await.total();
+            (files + matches == 0).then_some(())
+        })
+        .await;
+    }
+    millis.sort_by(f64::total_cmp);
+    let percentile = |share: f64| millis[((millis.len() - 1) as f64 * share).round() as usize];
+    let (median, p95) = (percentile(0.5), percentile(0.95));
+    println!("{LATENCY_ROUNDS} log files, put to message: p50 {median:.0} ms, p95 {p95:.0} ms");
+    assert!(median < MOST_MILLIS, "p50 {median:.0} ms, of {millis:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deployed_is_what_the_template_says() {
+    let (_alone, stack) = deployed("as-it-is", &[]).await;
+    let account = &stack.account;
+
+    let queue = async |queue: &Queue| account.queue_attributes(&queue.url).await;
+    let redrive = |dead: &Queue, receives: u32| json!({ "deadLetterTargetArn": dead.arn, "maxReceiveCount": receives });
+    let expected = [
+        (
+            &stack.log_files,
+            "360",
+            Some(redrive(&stack.log_files_dead, 5)),
+            false,
+        ),
+        (&stack.log_files_dead, "30", None, false),
+        (
+            &stack.matches,
+            "60",
+            Some(redrive(&stack.matches_dead, 3)),
+            true,
+        ),
+        (&stack.matches_dead, "30", None, true),
+    ];
+    for (asked, visibility, redrive, fifo) in expected {
+        let attributes = queue(asked).await;
+        assert_eq!(
+            attributes["VisibilityTimeout"], visibility,
+            "{}",
+            asked.name
+        );
+        assert_eq!(attributes["MessageRetentionPeriod"], "1209600");
+        assert_eq!(attributes["SqsManagedSseEnabled"], "true");
+        let policy = attributes["RedrivePolicy"].as_str();
+        let policy: Option<Value> = policy.map(|policy| serde_json::from_str(policy).unwrap());
+        assert_eq!(policy, redrive, "{}", asked.name);
+        assert_eq!(attributes["FifoQueue"] == "true", fifo, "{}", asked.name);
+    }
+    let matches = queue(&stack.matches).await;
+    assert_eq!(matches["DeduplicationScope"], "messageGroup");
+    assert_eq!(matches["FifoThroughputLimit"], "perMessageGroupId");
+
+    for (function, source, concurrency) in [
+        ("LogProcessor", &stack.log_files, 10),
+        ("AlarmNotifier", &stack.matches, 5),
+    ] {
+        let mappings = account
+            .event_source_mappings(stack.stack.resource(function))
+            .await;
+        let [mapping] = &mappings[..] else {
+            panic!("{mappings:?}")
+        };
+        assert_eq!(mapping["EventSourceArn"], source.arn);
+        assert_eq!(mapping["BatchSize"], 10);
+        assert_eq!(mapping["State"], "Enabled");
+        assert_eq!(
+            mapping["FunctionResponseTypes"],
+            json!(["ReportBatchItemFailures"])
+        );
+        assert_eq!(mapping["ScalingConfig"]["MaximumConcurrency"], concurrency);
+    }
+
+    // The emulator does not take the setting over, so the template has to do.
+    let table = Template::translated().resource("Table").unwrap();
+    let expiry = json!({ "AttributeName": "expires", "Enabled": true });
+    assert_eq!(table["Properties"]["TimeToLiveSpecification"], expiry);
+
+    let own = [
+        "LogFileDeadLetters",
+        "MatchDeadLetters",
+        "LogFileQueueAge",
+        "MatchQueueAge",
+        "LogProcessorErrors",
+        "AlarmNotifierErrors",
+        "Tick",
+        "TellingFailed",
+        "LogFileChanged",
+        "TrailSilent",
+    ];
+    let alarms = alarms(&stack).await;
+    for name in own {
+        let alarm = &alarms[name];
+        assert_eq!(alarm["ActionsEnabled"], true, "{name}");
+        assert_eq!(
+            alarm["AlarmActions"],
+            json!([stack.stack.output("AlarmTopicArn")]),
+            "{name}"
+        );
+    }
+    // The other alarms are native ones of filters, and all told directly.
+    let native = alarms
+        .iter()
+        .filter(|(name, _)| !own.contains(&name.as_str()));
+    assert_eq!(native.clone().count(), 19);
+    for (name, alarm) in native {
+        assert_eq!(alarm["ActionsEnabled"], false, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_emulator_does_not_take_the_template_as_it_is() {
+    let _alone = ALONE.lock().await;
+    let account = prepared().await.account();
+    let mut template = Template::translated().json().clone();
+    let edits = emulator_edits();
+    adapt(&mut template, &edits[1..]).unwrap();
+    account
+        .put_object("artifacts", "unedited", template.to_string())
+        .await;
+    let parameters = [
+        ("AlarmEmail", "security@example.com"),
+        ("TrailBucketName", "amzn-s3-demo-bucket"),
+    ];
+    let stack = account
+        .create_stack("unedited", ("artifacts", "unedited"), &parameters)
+        .await;
+    assert_eq!(stack.status, "CREATE_FAILED");
+    let failures = stack.failures.join("\n");
+    assert!(
+        failures.contains("LogFilesDeniedAlarm") && failures.contains("metric math"),
+        "{failures}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bucket_may_notify_the_queue() {
+    let (_alone, stack) = deployed("from-s3", &[("NotificationSource", "S3")]).await;
+    assert!(!stack.stack.resources.contains_key("ObjectCreatedRule"));
+    assert_eq!(stack.stack.output("LogFileQueueArn"), stack.log_files.arn);
+    stack
+        .account
+        .put_bucket_notification(&stack.bucket, &stack.log_files)
+        .await;
+    put_stop_logging(&stack, "111122223333").await;
+    let message = one_message(&stack).await;
+    assert_eq!(message.attributes["filter"], "CloudTrailChanges");
+    // S3's own test message, sent when notifications were set up, is no file.
+    nothing_is_left(&stack).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_may_notify_the_queue_and_chats_have_a_topic_of_their_own() {
+    let alone = ALONE.lock().await;
+    let account = prepared().await.account();
+    let notifications = account.create_topic("trail-notifications").await;
+    let parameters = [
+        ("NotificationSource", notifications.arn.as_str()),
+        ("ChatTopic", "true"),
+    ];
+    let stack = deployed_by(&alone, "from-topic", &parameters).await;
+    let chat = account.create_queue(QueueSpec::standard("chat")).await;
+    let chat_topic = topic(stack.stack.output("ChatTopicArn"));
+    account.subscribe_queue(&chat_topic, &chat, true).await;
+    account
+        .announce_on_topic(&stack.bucket, &notifications)
+        .await;
+    put_stop_logging(&stack, "111122223333").await;
+    let message = one_message(&stack).await;
+    assert_eq!(message.attributes["filter"], "CloudTrailChanges");
+    let told = soon("a message for the chat", &stack, async || {
+        let received = account.receive_messages(&chat, 10, Duration::ZERO).await;
+        (!received.is_empty()).then_some(received)
+    })
+    .await;
+    assert_eq!(told.len(), 1);
+    let told: Value = serde_json::from_str(&told[0].body).unwrap();
+    assert_eq!(told["source"], "custom");
+    assert_eq!(told["metadata"]["threadId"], message.document["incident"]);
+    nothing_is_left(&stack).await;
+}
+
+const FILTERS: &str = r#"
+metric_filters:
+  - name: WidgetsDeleted
+    title: Widgets deleted
+    severity: high
+    pattern: '{ $.eventName = "DeleteWidget" }'
+    metric: { namespace: Widgets, name: WidgetsDeletedCount, value: "1" }
+    alarm:
+      statistic: Sum
+      comparison: GreaterThanOrEqualToThreshold
+      threshold: 1
+      period_seconds: 300
+      evaluation_periods: 1
+      group_by: [$.recipientAccountId]
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_of_ones_own_are_told_directly_on_any_path() {
+    let alone = ALONE.lock().await;
+    let account = prepared().await.account();
+    account.create_bucket("filters-bucket").await;
+    account
+        .put_object("filters-bucket", "trailwarden/filters.yaml", FILTERS)
+        .await;
+    let parameters = [
+        ("NotificationPath", "cloudwatch"),
+        (
+            "FiltersObject",
+            "s3://filters-bucket/trailwarden/filters.yaml",
+        ),
+    ];
+    let stack = deployed_by(&alone, "own-filters", &parameters).await;
+    account.announce_on_event_bridge(&stack.bucket).await;
+    // A built-in filter's event, and one of ours.
+    put_stop_logging(&stack, "111122223333").await;
+    let now = now();
+    let file = testkit::log_file(&[call("DeleteWidget", "w-1", now - 60, "111122223333")]);
+    account
+        .put_object(&stack.bucket, &key("111122223333", now, 2), file)
+        .await;
+    let message = one_message(&stack).await;
+    assert_eq!(
+        message.subject,
+        "[HIGH] Widgets deleted: 1 by alice in 111122223333"
+    );
+    soon("both log files to be done", &stack, async || {
+        (ledger(&stack)
+            .await
+            .values()
+            .filter(|status| *status == "done")
+            .count()
+            == 2)
+            .then_some(())
+    })
+    .await;
+    nothing_is_left(&stack).await;
+    let alarms = alarms(&stack).await;
+    assert!(
+        alarms.contains_key("FiltersRefused") && !alarms.contains_key("CloudTrailChanges"),
+        "{alarms:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_alarms_notify_where_they_are_asked_to() {
+    let (_alone, stack) = deployed(
+        "native",
+        &[
+            ("NotificationPath", "cloudwatch"),
+            ("MinimumSeverity", "high"),
+        ],
+    )
+    .await;
+    let alarms = alarms(&stack).await;
+    let enabled = |name: &str| alarms[name]["ActionsEnabled"].as_bool().unwrap();
+    assert!(enabled("CloudTrailChanges") && enabled("RootAccountUsage"));
+    assert!(
+        !enabled("VpcChanges"),
+        "a filter below the minimum severity"
+    );
+    assert!(
+        !enabled("EC2InstanceChanges"),
+        "a filter without an alarm in this profile"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_outside_the_key_prefix_are_not_announced() {
+    let parameters = [("KeyPrefix", "logs/AWSLogs/"), ("Profile", "cis")];
+    let (_alone, stack) = deployed("with-prefix", &parameters).await;
+    let account = &stack.account;
+    account.announce_on_event_bridge(&stack.bucket).await;
+    let now = now();
+    // In the profile `cis` one failed sign-in is an alarm.
+    let mut failed = call("ConsoleLogin", "e-1", now - 60, "111122223333");
+    failed["eventSource"] = "signin.amazonaws.com".into();
+    failed["errorMessage"] = "Failed authentication".into();
+    let outside = testkit::log_file(&[call("StopLogging", "e-2", now - 60, "111122223333")]);
+    let (inside_key, outside_key) = (key("111122223333", now, 1), key("111122223333", now, 2));
+    account
+        .put_object(&stack.bucket, &outside_key, outside)
+        .await;
+    let inside_key = format!("logs/{inside_key}");
+    account
+        .put_object(&stack.bucket, &inside_key, testkit::log_file(&[failed]))
+        .await;
+    let mut filters = Vec::new();
+    // The benchmark's pattern for refused calls matches nearly every event.
+    while filters.len() < 2 {
+        let told = soon("a message", &stack, async || {
+            let told = take_messages(&stack).await;
+            (!told.is_empty()).then_some(told)
+        })
+        .await;
+        filters.extend(told.iter().map(|told| told.attributes["filter"].clone()));
+    }
+    filters.sort();
+    assert_eq!(filters, ["AuthorizationFailures", "ConsoleSignInFailures"]);
+    soon("the log file to be done", &stack, async || {
+        (ledger(&stack).await == BTreeMap::from([(inside_key.clone(), "done".to_owned())]))
+            .then_some(())
+    })
+    .await;
+    nothing_is_left(&stack).await;
+    let alarms = alarms(&stack).await;
+    assert_eq!(alarms["ConsoleSignInFailures"]["Threshold"], 1.0);
+    assert!(
+        !alarms.contains_key("EC2InstanceChanges"),
+        "a filter that `cis` has not"
+    );
+}
+
+// ---- What tests share --------------------------------------------------------------------------
+
+/// One test at a time: one of them measures.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+async fn prepared() -> &'static Prepared {
+    static PREPARED: OnceCell<Prepared> = OnceCell::const_new();
+    PREPARED.get_or_init(Prepared::new).await
+}
+
+async fn deployed(
+    name: &str,
+    parameters: &[(&str, &str)],
+) -> (MutexGuard<'static, ()>, Deployment) {
+    let alone = ALONE.lock().await;
+    let stack = deployed_by(&alone, name, parameters).await;
+    (alone, stack)
+}
+
+/// All stacks are in one account: no name of a resource may be the same in two of them.
+async fn deployed_by(
+    _: &MutexGuard<'static, ()>,
+    name: &str,
+    parameters: &[(&str, &str)],
+) -> Deployment {
+    prepared().await.deploy(name, parameters).await
+}
+
+/// Waits until there is an answer.
+async fn soon<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    stack: &Deployment,
+    ask: impl Fn() -> F,
+) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "expected {what} within {SOON:?} in `{}`",
+            stack.stack.name
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A message of the alarm topic as a queue gets it.
+#[derive(Debug)]
+struct Told {
+    subject: String,
+    document: Value,
+    attributes: BTreeMap<String, String>,
+}
+
+async fn take_messages(stack: &Deployment) -> Vec<Told> {
+    let Deployment { account, inbox, .. } = stack;
+    let mut told = Vec::new();
+    loop {
+        let received = account.receive_messages(inbox, 10, Duration::ZERO).await;
+        if received.is_empty() {
+            return told;
+        }
+        for message in received {
+            let envelope: Value = serde_json::from_str(&message.body).unwrap();
+            let attributes = envelope["MessageAttributes"].as_object().unwrap();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            told.push(Told {
+                subject: text(&envelope["Subject"]),
+                document: serde_json::from_str(envelope["Message"].as_str().unwrap()).unwrap(),
+                attributes: attributes
+                    .iter()
+                    .map(|(name, attribute)| (name.clone(), text(&attribute["Value"])))
+                    .collect(),
+            });
+            account.delete_message(inbox, &message.receipt_handle).await;
+        }
+    }
+}
+
+/// Waits for the next message; there must not be two.
+async fn one_message(stack: &Deployment) -> Told {
+    let mut messages = soon("a message", stack, async || {
+        let messages = take_messages(stack).await;
+        (!messages.is_empty()).then_some(messages)
+    })
+    .await;
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    messages.remove(0)
+}
+
+/// Both queues run empty, nothing is dead, and there are no more messages.
+async fn nothing_is_left(stack: &Deployment) {
+    soon("empty queues", stack, async || {
+        let files = stack.account.queue_depth(&stack.log_files).await.total();
+        let matches = stack.account.queue_depth(&stack.matches).await.total();
+        (files + matches == 0).then_some(())
+    })
+    .await;
+    for dead in [&stack.log_files_dead, &stack.matches_dead] {
+        assert_eq!(stack.account.queue_depth(dead).await.total(), 0);
+    }
+    let messages = take_messages(stack).await;
+    assert!(messages.is_empty(), "{messages:?}");
+}
+
+async fn set_visibility_seconds(stack: &Deployment, queue: &Queue, seconds: u32) {
+    let seconds = seconds.to_string();
+    stack
+        .account
+        .set_queue_attribute(queue, "VisibilityTimeout", &seconds)
+        .await;
+}
+
+async fn items(stack: &Deployment) -> Vec<Value> {
+    let items = stack
+        .account
+        .scan_table(stack.stack.output("TableName"))
+        .await;
+    items.iter().map(plain_item).collect()
+}
+
+/// The status of each log file in the ledger, by key.
+async fn ledger(stack: &Deployment) -> BTreeMap<String, String> {
+    let prefix = format!("file#{}/", stack.bucket);
+    let mut ledger = BTreeMap::new();
+    for item in items(stack).await {
+        if let Some(key) = item["pk"].as_str().unwrap().strip_prefix(&prefix) {
+            let entry: Value = serde_json::from_str(item["body"].as_str().unwrap()).unwrap();
+            ledger.insert(key.to_owned(), entry["status"].as_str().unwrap().to_owned());
+        }
+    }
+    ledger
+}
+
+/// The events of the incidents in the table, by account.
+async fn incidents(stack: &Deployment) -> BTreeMap<String, u64> {
+    let mut incidents = BTreeMap::new();
+    for item in items(stack)
+        .await
+        .iter()
+        .filter(|item| item["sk"] == "head")
+    {
+        let head: Value = serde_json::from_str(item["body"].as_str().unwrap()).unwrap();
+        for incident in head["incidents"].as_array().unwrap() {
+            let account = head["group"][0].as_str().unwrap().to_owned();
+            *incidents.entry(account).or_default() += incident["matched"].as_u64().unwrap();
+        }
+    }
+    incidents
+}
+
+/// The documents in the evidence log group.
+async fn evidence(stack: &Deployment) -> Vec<Value> {
+    documents(&stack.account, stack.stack.output("EvidenceLogGroupName")).await
+}
+
+/// How many objects the log processor skipped, by reason.
+async fn skipped(stack: &Deployment) -> BTreeMap<String, u64> {
+    let log = stack.stack.resource("LogProcessorLogGroup");
+    let mut skipped = BTreeMap::new();
+    for document in documents(&stack.account, log).await {
+        if let Some(files) = document["FilesSkipped"].as_u64() {
+            let reason = document["Reason"].as_str().unwrap().to_owned();
+            *skipped.entry(reason).or_default() += files;
+        }
+    }
+    skipped.remove("setup_message");
+    skipped
+}
+
+/// The JSON documents in a log group.
+async fn documents(account: &Account, group: &str) -> Vec<Value> {
+    let events = account.log_events(group).await;
+    let lines = events
+        .iter()
+        .flat_map(|event| event["message"].as_str().unwrap().lines());
+    let documents = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    documents
+        .filter(|document| document.get("_aws").is_some())
+        .collect()
+}
+
+/// The alarms of the stack, by their names without the stack's.
+async fn alarms(stack: &Deployment) -> BTreeMap<String, Value> {
+    let prefix = format!("{}-", stack.stack.name);
+    let alarms = stack.account.alarms(&prefix).await;
+    let named = alarms.into_iter().map(|alarm| {
+        let name = alarm["AlarmName"].as_str().unwrap();
+        (name.strip_prefix(&prefix).unwrap().to_owned(), alarm)
+    });
+    named.collect()
+}
+
+async fn forget_messages_of_this_hour(stack: &Deployment, now: i64) {
+    let hour = now - now.rem_euclid(3600);
+    for hour in [hour, hour + 3600] {
+        let key = json!({ "pk": { "S": format!("quota#{hour}") }, "sk": { "S": "quota" } });
+        let asked = json!({ "TableName": stack.stack.output("TableName"), "Key": key });
+        stack
+            .account
+            .json("DynamoDB_20120810.DeleteItem", &asked)
+            .await;
+    }
+}
+
+async fn put_stop_logging(stack: &Deployment, account: &str) {
+    let now = now();
+    let file = testkit::log_file(&[call("StopLogging", "e-1", now - 60, account)]);
+    let key = key(account, now, 1);
+    stack.account.put_object(&stack.bucket, &key, file).await;
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap().as_secs() as i64
+}
+
+/// A call of CloudTrail's API by a user of this account.
+fn call(name: &str, id: &str, time: i64, account: &str) -> Value {
+    json!({
+        "eventVersion": "1.09", "eventTime": testkit::time(time), "eventName": name,
+        "eventSource": "cloudtrail.amazonaws.com", "awsRegion": "us-east-1", "eventID": id,
+        "recipientAccountId": account, "sourceIPAddress": "198.51.100.7", "eventType": "AwsApiCall",
+        "userAgent": "aws-cli/2.13", "requestParameters": { "name": "management-events" },
+        "userIdentity": { "type": "IAMUser", "userName": "alice", "accountId": account,
+                          "arn": format!("arn:aws:iam::{account}:user/alice") },
+    })
+}
+
+/// The key of a log file that was delivered then; `unique` tells it from others.
+fn key(account: &str, delivered: i64, unique: u64) -> String {
+    let time = testkit::time(delivered);
+    let (day, minute) = (
+        time[..10].replace('-', "/"),
+        time[..16].replace(['-', ':'], ""),
+    );
+    let mut key = format!("AWSLogs/{account}/CloudTrail/us-east-1/{day}/");
+    write!(
+        key,
+        "{account}_CloudTrail_us-east-1_{minute}Z_{unique:016}.json.gz"
+    )
+    .unwrap();
+    key
+}
