@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The pure crates build and test without an async runtime and without AWS: nothing they depend on, for
 # building or for testing, is called tokio, aws-*, lambda_* or aws_lambda_*.
+# Nor does the command need AWS: without default features it has none of these.
 # That they read no file, clock, environment or network is checked by clippy (each crate's clippy.toml).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -26,5 +27,16 @@ for crate in "${pure[@]}"; do
         fi
     done
 done
+# The command scans local files without the AWS SDK.
+tree=$(cargo tree --locked -p trailwarden --no-default-features -e normal,build --prefix none --format '{p}')
+case "$tree" in
+    "trailwarden "*) ;;
+    *) printf 'cargo tree says nothing of trailwarden\n'; exit 1 ;;
+esac
+if grep -qE '^(tokio|async-std|aws-.*|lambda_.*|aws_lambda_.*) ' <<<"$tree"; then
+    printf 'trailwarden without default features depends on AWS or an async runtime\n'
+    failed=1
+fi
+[ "$failed" = 0 ] && printf 'trailwarden --no-default-features, '
 [ "$failed" = 0 ] && printf '%s: no async runtime, no AWS\n' "${pure[*]}"
 exit "$failed"

@@ -34,6 +34,10 @@ cargo build --workspace --bins --locked
 step 'tests'
 cargo test --workspace --locked
 
+# Built without AWS it knows all its commands, and says which it cannot run.
+step 'the command without AWS'
+cargo test --locked -p trailwarden --no-default-features --test commands
+
 # Further cases that are not part of the repository, for those who have them.
 if [ -n "${TRAILWARDEN_CONFORMANCE:-}" ]; then
     step 'further filter pattern cases'

@@ -1,9 +1,9 @@
 //! What all clients have in common, and each client when it is asked for.
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 
-use crate::{EvidenceLog, FifoQueue, S3Objects, TableItems, Timeouts, Topics};
+use crate::{BucketNotifications, EvidenceLog, FifoQueue, S3Objects, TableItems, Timeouts, Topics};
 
 /// Makes the clients.
 #[derive(Debug, Clone)]
@@ -32,6 +32,27 @@ impl Clients {
         Clients::new(loader(timeouts).region(region).load().await, timeouts)
     }
 
+    /// Reads the SDK's settings as the AWS CLI does, for a command that a person runs: from the
+    /// environment, from the files that `aws configure` writes, from an instance's role. What is given
+    /// here goes first.
+    ///
+    /// # Errors
+    /// `NoRegion` if none is given and none is configured.
+    pub async fn load_for_person(
+        timeouts: Timeouts,
+        region: Option<String>,
+        profile: Option<&str>,
+    ) -> Result<Clients, LoadError> {
+        let mut loader = loader(timeouts);
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        Clients::new(loader.load().await, timeouts)
+    }
+
     pub(crate) fn new(config: SdkConfig, timeouts: Timeouts) -> Result<Clients, LoadError> {
         match config.region() {
             Some(_) => Ok(Clients { config, timeouts }),
@@ -42,6 +63,17 @@ impl Clients {
     /// Reads objects of any bucket.
     pub fn objects(&self) -> S3Objects {
         S3Objects::new(&self.config, self.timeouts)
+    }
+
+    /// The Region that requests go to.
+    pub fn region(&self) -> &str {
+        self.config.region().map(Region::as_ref).unwrap_or_default()
+    }
+
+    /// Reads and puts the notifications of buckets; with an expected owner (an account id) only of
+    /// buckets of that account.
+    pub fn bucket_notifications(&self, expected_owner: Option<String>) -> BucketNotifications {
+        BucketNotifications::new(&self.config, self.timeouts, expected_owner)
     }
 
     /// Keeps items in a table, by its name or ARN.

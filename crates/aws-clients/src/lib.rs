@@ -11,8 +11,9 @@
 //! # }
 //! ```
 //!
-//! [`Clients::load`] reads Region, credentials and endpoints from the environment; each service client
-//! is built when it is asked for, and connects with its first request. How long a request may take and
+//! [`Clients::load`] reads Region, credentials and endpoints from the environment, [`Clients::load_for_person`]
+//! from wherever the AWS CLI does; each service client is built when it is asked for, and connects with its
+//! first request. How long a request may take and
 //! how often it is tried stands in one place ([`Timeouts`]), and so does what an error means to its
 //! caller (`request`).
 //!
@@ -23,6 +24,7 @@
 //! Out of scope: making buckets, tables, queues, log groups and topics; [`table`] says how the table
 //! is to be made.
 
+mod bucket_notifications;
 mod clients;
 mod clock;
 mod evidence_log;
@@ -39,6 +41,9 @@ pub mod table;
 mod timeouts;
 mod topics;
 
+pub use bucket_notifications::{
+    BucketNotifications, Destination, DestinationKind, KeyRule, Notifications, NotificationsError,
+};
 pub use clients::{Clients, LoadError};
 pub use clock::SystemClock;
 pub use evidence_log::EvidenceLog;

@@ -52,6 +52,16 @@ impl Timeouts {
         }
     }
 
+    /// For a person who waits for a command: half a minute for a request.
+    pub fn interactive() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(5),
+            attempt: Duration::from_secs(10),
+            operation: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+        }
+    }
+
     /// Limits that tests can wait for, on a busy machine too.
     #[cfg(test)]
     pub(crate) fn short() -> Timeouts {
@@ -103,7 +113,11 @@ mod tests {
 
     #[test]
     fn two_attempts_fit_into_an_operation() {
-        for timeouts in [Timeouts::patient(), Timeouts::brisk()] {
+        for timeouts in [
+            Timeouts::patient(),
+            Timeouts::brisk(),
+            Timeouts::interactive(),
+        ] {
             assert!(timeouts.attempt * 2 + BACKOFF <= timeouts.operation);
         }
     }

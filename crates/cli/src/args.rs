@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::aws_names::{AccountId, BucketName, RegionName};
 use crate::time::{self, End, Start};
 
-/// CloudTrail alerting on your own files: no AWS account, no server.
+/// CloudTrail alerting: on your own files, without an AWS account, and the hand that a stack needs.
 #[derive(Debug, Parser)]
 #[command(name = "trailwarden", version, max_term_width = 100)]
 pub struct Arguments {
@@ -27,6 +28,8 @@ pub enum Command {
     Filters(Filters),
     /// Print an event from where it lies.
     Show(Show),
+    /// Have an existing bucket announce its objects to EventBridge; its other notifications stay.
+    Attach(Attach),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -203,6 +206,32 @@ pub struct Show {
     #[arg(long)]
     pub mask: bool,
     /// How to print the event; json is one line for each place, with the place.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// The options of `attach`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 when EventBridge delivery is on, 1 when it is not and --yes was not given, 2 when it could not run or be made sure of."
+)]
+pub struct Attach {
+    /// The bucket, as NAME or s3://NAME.
+    #[arg(long, value_name = "BUCKET")]
+    pub bucket: BucketName,
+    /// The bucket's Region [default: as the AWS CLI: AWS_REGION, or that of the profile].
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<RegionName>,
+    /// A profile of the AWS configuration files [default: AWS_PROFILE, or default].
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Refuse if the bucket belongs to another account.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub expected_bucket_owner: Option<AccountId>,
+    /// Write the change; without it the change is only shown.
+    #[arg(long)]
+    pub yes: bool,
+    /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }

@@ -1,10 +1,15 @@
-//! Trailwarden on local files: scan, test-filter, filters, show.
+//! Trailwarden on the command line: scan, test-filter, filters and show on local files, attach on AWS.
 //!
 //! Each command is a module; `main` only calls [`run`]. Findings go to standard output, everything
 //! else to standard error. Exit status 2 means that a command could not run; 0 and 1 mean what the
 //! command's help says.
+//!
+//! What speaks to AWS is behind the feature `aws`; without it the library and the command have all but that.
 
 pub mod args;
+#[cfg(feature = "aws")]
+mod attach_command;
+mod aws_names;
 mod diagnostics;
 mod filters_command;
 mod kept;
@@ -64,6 +69,7 @@ fn dispatch(command: Command) -> anyhow::Result<Outcome> {
         Command::TestFilter(arguments) => test_filter_command::run(&arguments),
         Command::Filters(arguments) => filters_command::run(&arguments.command),
         Command::Show(arguments) => show_command::run(&arguments),
+        Command::Attach(arguments) => attach(&arguments),
         Command::Completions { shell } => {
             let mut completions = Vec::new();
             clap_complete::generate(
@@ -76,4 +82,17 @@ fn dispatch(command: Command) -> anyhow::Result<Outcome> {
             Ok(Outcome::Fine)
         }
     }
+}
+
+#[cfg(feature = "aws")]
+fn attach(arguments: &args::Attach) -> anyhow::Result<Outcome> {
+    attach_command::run(arguments)
+}
+
+#[cfg(not(feature = "aws"))]
+fn attach(_: &args::Attach) -> anyhow::Result<Outcome> {
+    anyhow::bail!(
+        "this build has no AWS support, expected one without --no-default-features: \
+         cargo build --release --package trailwarden"
+    )
 }

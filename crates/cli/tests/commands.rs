@@ -334,3 +334,25 @@ fn completions_are_printed() {
     let run = trailwarden(&["completions", "bash"]);
     assert!(run.status == 0 && run.stdout.contains("test-filter"));
 }
+
+#[test]
+fn attach_refuses_what_is_no_bucket_name() {
+    let run = trailwarden(&["attach", "--bucket", "arn:aws:s3:::amzn-s3-demo-bucket"]);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""));
+    assert!(
+        run.stderr.contains("an ARN, expected the name of a bucket"),
+        "{}",
+        run.stderr
+    );
+}
+
+/// Run with `--no-default-features`.
+#[cfg(not(feature = "aws"))]
+#[test]
+fn attach_without_aws_support_says_how_to_get_it() {
+    let run = trailwarden(&["attach", "--bucket", "amzn-s3-demo-bucket"]);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""));
+    let expected = "error: this build has no AWS support, expected one without --no-default-features: \
+                    cargo build --release --package trailwarden\n";
+    assert_eq!(run.stderr, expected);
+}
