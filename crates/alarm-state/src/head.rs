@@ -17,8 +17,9 @@ const MOST_INCIDENTS: usize = 800;
 /// the buckets is known to have been told.
 const REMEMBERED_SECONDS: i64 = HORIZON_SECONDS + 86_400;
 
-/// How far back a native alarm looks, and so how late an event may be for it.
-pub const NATIVE_ALARM_SECONDS: i64 = 1_800;
+/// How old events may be that are left to a native alarm. It looks back over half an hour; the metric may
+/// take some minutes to get there, and another attempt.
+pub const NATIVE_ALARM_SECONDS: i64 = 900;
 
 /// What is known of a group besides its samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,8 +189,13 @@ impl Head {
             let Some((first, last)) = times.filter(|_| !is_being_told) else {
                 return false;
             };
+            // From the future: it is in no metric.
+            if last > now {
+                return false;
+            }
             if incident.steps > 0 {
-                return last >= oldest;
+                // What came late is no later event.
+                return last >= oldest && Some(last) > incident.told_last_event_time;
             }
             // However its events lie, one of its periods has so many of them.
             let periods = period(last).saturating_sub(period(first)).saturating_add(1);

@@ -6,7 +6,8 @@
 //! destinations are not validated by S3 when it is put: they are those that were there, validating
 //! them would send each a test message, and one that is gone would keep the rest from being put.
 //!
-//! S3 has no conditional write for this; the caller compares what was read with what it meant to change.
+//! S3 has no conditional write for this: what somebody else writes between the last read and the put is
+//! lost, and nothing shows it.
 //!
 //! Source: S3 API Reference, "GetBucketNotificationConfiguration" and "PutBucketNotificationConfiguration".
 
@@ -135,7 +136,7 @@ pub enum NotificationsError {
         /// The name of the element.
         name: String,
     },
-    /// The request failed for any other reason.
+    /// The request failed for any other reason. If S3 answered, the source is its message.
     #[error(transparent)]
     Request(#[from] RequestError),
 }
@@ -250,7 +251,12 @@ impl BucketNotifications {
             let source = Box::new(error);
             return NotificationsError::NoCredentials { source };
         }
-        NotificationsError::Request(request_error(operation, error))
+        let message = service_message(&error);
+        let mut error = request_error(operation, error);
+        if let Some(message) = message {
+            error.source = message.into();
+        }
+        NotificationsError::Request(error)
     }
 
     async fn has_credentials(&self) -> bool {
@@ -259,6 +265,16 @@ impl BucketNotifications {
             None => false,
         }
     }
+}
+
+/// What S3 said; `None` without an answer.
+fn service_message<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<String> {
+    let SdkError::ServiceError(answer) = error else {
+        return None;
+    };
+    let status = answer.raw().status().as_u16();
+    let said = error.message().filter(|said| !said.is_empty());
+    Some(said.map_or_else(|| format!("HTTP status {status}"), str::to_owned))
 }
 
 /// `None`: this is not about the Region. `Some(None)`: it is, and the answer does not say which.
@@ -650,6 +666,16 @@ mod tests {
             (expired.kind, expired.code.as_deref()),
             (ErrorKind::AccessDenied, Some("ExpiredToken"))
         );
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_words_of_s3() {
+        let body =
+            "<Error><Code>AccessDenied</Code><Message>with an explicit deny</Message></Error>";
+        let denied = failed(xml(403, body)).await;
+        assert_eq!(denied.source.to_string(), "with an explicit deny");
+        let wordless = failed(xml(403, "")).await;
+        assert_eq!(wordless.source.to_string(), "HTTP status 403");
     }
 
     #[tokio::test]

@@ -1,7 +1,10 @@
 //! What all clients have in common, and each client when it is asked for.
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::{BucketNotifications, EvidenceLog, FifoQueue, S3Objects, TableItems, Timeouts, Topics};
 
@@ -34,7 +37,7 @@ impl Clients {
 
     /// Reads the SDK's settings as the AWS CLI does, for a command that a person runs: from the
     /// environment, from the files that `aws configure` writes, from an instance's role. What is given
-    /// here goes first.
+    /// here goes first: with a profile, credentials are those of the profile or none.
     ///
     /// # Errors
     /// `NoRegion` if none is given and none is configured.
@@ -47,10 +50,14 @@ impl Clients {
         if let Some(region) = region {
             loader = loader.region(Region::new(region));
         }
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
-        }
-        Clients::new(loader.load().await, timeouts)
+        let config = match profile {
+            Some(profile) => {
+                let config = loader.profile_name(profile).load().await;
+                with_credentials_of(profile, config)
+            }
+            None => loader.load().await,
+        };
+        Clients::new(config, timeouts)
     }
 
     pub(crate) fn new(config: SdkConfig, timeouts: Timeouts) -> Result<Clients, LoadError> {
@@ -102,6 +109,20 @@ impl Clients {
     pub fn topics(&self) -> Topics {
         Topics::new(&self.config, self.timeouts)
     }
+}
+
+/// The SDK's own chain asks the environment before it asks a profile that was named.
+fn with_credentials_of(profile: &str, config: SdkConfig) -> SdkConfig {
+    // A role to assume is asked for in this Region.
+    let region = config.region().cloned();
+    let credentials = ProfileFileCredentialsProvider::builder()
+        .configure(&ProviderConfig::without_region().with_region(region))
+        .profile_name(profile)
+        .build();
+    config
+        .into_builder()
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }
 
 pub(crate) fn loader(timeouts: Timeouts) -> ConfigLoader {

@@ -222,8 +222,8 @@ pub struct Attach {
     /// The bucket's Region [default: as the AWS CLI: AWS_REGION, or that of the profile].
     #[arg(long, value_name = "REGION")]
     pub region: Option<RegionName>,
-    /// A profile of the AWS configuration files [default: AWS_PROFILE, or default].
-    #[arg(long, value_name = "NAME")]
+    /// A profile of the AWS configuration files, rather than credentials in the environment [default: AWS_PROFILE, or default].
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub profile: Option<String>,
     /// Refuse if the bucket belongs to another account.
     #[arg(long, value_name = "ACCOUNT")]

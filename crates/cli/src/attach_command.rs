@@ -2,22 +2,24 @@
 //!
 //! Read, show, read again, put, read again. S3 can only replace the whole configuration, and replaces it
 //! whatever it is by then; so what was shown is compared with what is there at the last moment, and what
-//! is there afterwards with what was put.
+//! is there afterwards with what was put. A change by somebody else between that moment and the put is
+//! lost, and cannot be seen.
 
 mod report;
 mod sentences;
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use aws_clients::{
     BucketNotifications, Clients, LoadError, Notifications, NotificationsError, Timeouts,
 };
 use serde_json::json;
 
 use crate::args::{Attach, Format};
-use crate::aws_names::BucketName;
+use crate::aws_names::{BucketName, RegionName};
 use crate::{Outcome, output};
+use sentences::Asked;
 
 /// When to look whether the change is there: S3 may show the configuration from before for a while.
 const LOOKS: [Duration; 4] = [
@@ -60,10 +62,12 @@ async fn attach(arguments: &Attach) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Found);
     }
     bucket.add_event_bridge(&before).await?;
-    shown.ends(
-        true,
-        "written: EventBridge delivery is on, the other notifications are as they were",
-    )?;
+    shown
+        .ends(
+            true,
+            "written: EventBridge delivery is on, the others were put as shown",
+        )
+        .context("the change was written")?;
     Ok(Outcome::Fine)
 }
 
@@ -109,6 +113,7 @@ impl Shown<'_> {
 struct Bucket {
     name: BucketName,
     region: String,
+    profile: Option<String>,
     owner_is_expected: bool,
     notifications: BucketNotifications,
 }
@@ -122,10 +127,19 @@ impl Bucket {
             Err(LoadError::NoRegion) => bail!("{}", sentences::no_region(profile)),
             clients => clients?,
         };
+        // One that was not given as an argument was not looked at yet.
+        let region = clients.region().to_owned();
+        if region.is_empty() {
+            bail!("{}", sentences::no_region(profile));
+        }
+        if let Err(error) = region.parse::<RegionName>() {
+            bail!("{}", sentences::no_name_of_a_region(&region, &error));
+        }
         let owner = arguments.expected_bucket_owner.clone().map(String::from);
         Ok(Bucket {
             name: arguments.bucket.clone(),
-            region: clients.region().to_owned(),
+            region,
+            profile: arguments.profile.clone(),
             owner_is_expected: owner.is_some(),
             notifications: clients.bucket_notifications(owner),
         })
@@ -139,10 +153,13 @@ impl Bucket {
     }
 
     fn told(&self, error: &NotificationsError) -> anyhow::Error {
-        anyhow::anyhow!(
-            "{}",
-            sentences::failure(&self.name, &self.region, self.owner_is_expected, error)
-        )
+        let asked = Asked {
+            bucket: &self.name,
+            region: &self.region,
+            profile: self.profile.as_deref(),
+            owner_is_expected: self.owner_is_expected,
+        };
+        anyhow::anyhow!("{}", asked.failure(error))
     }
 
     async fn add_event_bridge(&self, before: &Notifications) -> anyhow::Result<()> {
@@ -187,7 +204,7 @@ impl Bucket {
         match (found, doubt) {
             (Some(Ok(now)), None) if now == *before => bail!(
                 "S3 accepted the change of `{name}` and still shows the configuration from before, as it may for \
-                 some minutes; look again with: trailwarden attach --bucket {name}"
+                 some minutes, unless somebody else wrote afterwards; look again with: trailwarden attach --bucket {name}"
             ),
             (Some(Ok(now)), Some(doubt)) if now == *before => Err(doubt.context(format!(
                 "S3 did not say whether it took the change of `{name}` and shows the configuration from before; \
@@ -195,14 +212,21 @@ impl Bucket {
             ))),
             (Some(Ok(now)), _) => {
                 output::note(&report::differences(wanted, &now));
-                output::note(&report::restore(name.as_str(), &self.region, before));
-                bail!("`{name}` is not as it was written: somebody else may have written at the same time")
+                if report::is_somebody_elses(before, &now) {
+                    bail!(
+                        "`{name}` is not as it was written: somebody else wrote afterwards; run attach again in \
+                         some minutes"
+                    );
+                }
+                let region = &self.region;
+                output::note(&report::restore(name.as_str(), region, before, Some(&now)));
+                bail!("`{name}` is not as it was written: destinations are missing, somebody else may have removed them")
             }
             (Some(Err(error)), _) => {
-                output::note(&report::restore(name.as_str(), &self.region, before));
+                output::note(&report::restore(name.as_str(), &self.region, before, None));
                 Err(error.context(format!("the change of `{name}` was sent, and could not be looked at")))
             }
-            (None, _) => Ok(()),
+            (None, _) => bail!("the change of `{name}` was sent, and was not looked at"),
         }
     }
 }

@@ -93,7 +93,7 @@ impl FiltersInForce {
             source: settings.filters.clone(),
             profile: settings.profile.clone(),
             built_in_namespace: settings.metric_namespace.clone(),
-            own_calls: settings.own_calls.clone(),
+            own_calls: OwnCalls::new(settings),
             state: RefCell::default(),
         }
     }

@@ -27,6 +27,6 @@ pub use announcement::{
 };
 pub use filters::{FiltersInForce, NoFilters};
 pub use outcome::{FailReason, ObjectOutcome, SkipReason};
-pub use own_calls::{OWN_CALLS, OwnCalls};
+pub use own_calls::{OWN_CALLS, OwnCall, OwnRole};
 pub use processor::{Ports, Processor};
 pub use settings::{FiltersSource, Settings};

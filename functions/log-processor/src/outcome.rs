@@ -59,6 +59,8 @@ pub struct Processed {
 pub enum SkipReason {
     /// A digest file: the digest validator's business.
     DigestFile,
+    /// Its key does not begin as those do that are to be read.
+    OutsidePrefix,
     /// The marker of a folder.
     FolderMarker,
     /// Somebody else's object.
@@ -72,6 +74,7 @@ impl SkipReason {
     pub fn name(self) -> &'static str {
         match self {
             SkipReason::DigestFile => "digest_file",
+            SkipReason::OutsidePrefix => "outside_prefix",
             SkipReason::FolderMarker => "folder_marker",
             SkipReason::NotALogFile => "not_a_log_file",
             SkipReason::AlreadyProcessed => "already_processed",

@@ -282,6 +282,10 @@ where
         location: &ObjectLocation,
         announced: &AnnouncedObject,
     ) -> ObjectOutcome {
+        let prefix = self.settings.key_prefix.as_deref().unwrap_or_default();
+        if !location.key.starts_with(prefix) {
+            return ObjectOutcome::Skipped(SkipReason::OutsidePrefix);
+        }
         if let Some(reason) = skip_by_name(location, announced.size) {
             return ObjectOutcome::Skipped(reason);
         }

@@ -3,8 +3,6 @@
 use environment::{Environment, Faults, QueueKind};
 use ports::ObjectLocation;
 
-use crate::own_calls::OwnCalls;
-
 /// The settings, all of them valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -22,8 +20,18 @@ pub struct Settings {
     pub profile: String,
     /// The namespace of the function's own metrics and of the built-in filters.
     pub metric_namespace: String,
-    /// The calls of the stack's own roles, which are suppressed in every filter.
-    pub own_calls: OwnCalls,
+    /// Only objects whose key begins with this are read.
+    pub key_prefix: Option<String>,
+    /// The bucket of the trail.
+    pub trail_bucket: Option<String>,
+    /// The role of this function. What it does for it is suppressed in every filter.
+    pub log_processor_role_arn: Option<String>,
+    /// The role of the alarm notifier, likewise.
+    pub alarm_notifier_role_arn: Option<String>,
+    /// The role of its schedule, likewise.
+    pub tick_role_arn: Option<String>,
+    /// The Region of the function.
+    pub region: Option<String>,
     /// How often a message is received before it goes to the dead-letter queue.
     pub max_receive_count: u32,
     /// The memory of the function, in bytes.
@@ -84,12 +92,17 @@ impl Settings {
             "the namespace of a metric",
             "Trailwarden".to_owned(),
         );
-        let own_calls = env.or_default(
-            "OWN_ROLE_ARNS",
-            own_calls,
-            "the ARNs of IAM roles, separated by commas",
-            OwnCalls::default(),
+        let key_prefix = env.optional(
+            "KEY_PREFIX",
+            key_prefix,
+            "the beginning of keys, without a leading slash",
         );
+        let trail_bucket = env.optional("TRAIL_BUCKET", quotable, "the name of a bucket");
+        let role = "the ARN of an IAM role";
+        let log_processor_role_arn = env.optional("LOG_PROCESSOR_ROLE_ARN", role_arn, role);
+        let alarm_notifier_role_arn = env.optional("ALARM_NOTIFIER_ROLE_ARN", role_arn, role);
+        let tick_role_arn = env.optional("TICK_ROLE_ARN", role_arn, role);
+        let region = env.optional("AWS_REGION", quotable, "an AWS Region");
         let max_receive_count = env.or_default(
             "MAX_RECEIVE_COUNT",
             environment::integer_in(1..=1000_u32),
@@ -118,7 +131,12 @@ impl Settings {
                 filters: filters.map_or(FiltersSource::BuiltIn, source),
                 profile: profile?,
                 metric_namespace: metric_namespace?,
-                own_calls: own_calls?,
+                key_prefix,
+                trail_bucket,
+                log_processor_role_arn,
+                alarm_notifier_role_arn,
+                tick_role_arn,
+                region,
                 max_receive_count: max_receive_count?,
                 memory_bytes: memory_megabytes? << 20,
             })
@@ -127,15 +145,27 @@ impl Settings {
     }
 }
 
-/// Reads the ARNs of roles.
-fn own_calls(text: &str) -> Result<OwnCalls, String> {
-    let role = environment::arn("iam");
-    let roles: Result<Vec<String>, _> = text.split(',').map(role).collect();
-    let roles = roles.map_err(|error| error.to_string())?;
-    // What ends a text in a pattern stands in no ARN.
-    let is_role = |arn: &str| arn.contains(":role/") && !arn.contains(['"', '\\']);
-    if let Some(other) = roles.iter().find(|arn| !is_role(arn)) {
-        return Err(format!("{other} is no role"));
+/// Reads the ARN of a role.
+fn role_arn(text: &str) -> Result<String, String> {
+    let arn = environment::arn("iam")(text).map_err(|error| error.to_string())?;
+    match arn.contains(":role/") {
+        true => quotable(&arn),
+        false => Err("it is no role".to_owned()),
     }
-    OwnCalls::of_roles(&roles).map_err(|error| error.to_string())
+}
+
+/// Reads what stands in quotation marks in a pattern as it is.
+fn quotable(text: &str) -> Result<String, String> {
+    match text.contains(|c: char| c.is_whitespace() || ['"', '\\', '*'].contains(&c)) {
+        true => Err("it has a space, a quotation mark, a backslash or an asterisk".to_owned()),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Reads the beginning of keys.
+fn key_prefix(text: &str) -> Result<String, String> {
+    match text.starts_with('/') {
+        true => Err("keys of log files begin without a slash".to_owned()),
+        false => Ok(text.to_owned()),
+    }
 }

@@ -34,7 +34,12 @@ impl BuiltIn {
                 ),
                 (
                     "Events",
-                    own(&["RecordsEvaluated", "EventsMatched", "EventsSuppressed"]),
+                    own(&[
+                        "RecordsEvaluated",
+                        "EventsMatched",
+                        "EventsSuppressed",
+                        "OwnCallsSuppressed",
+                    ]),
                 ),
                 (
                     "Messages",

@@ -54,11 +54,14 @@ impl BuiltIn {
     /// Thresholds and modes that differ between profiles.
     pub(crate) fn mappings(&self) -> String {
         let mut text = "  NativeAlarmThreshold:\n".to_owned();
-        self.map(&mut text, Filter::threshold_differs, |(threshold, _)| {
-            threshold.to_string()
-        });
+        self.map(
+            &mut text,
+            Filter::threshold_differs,
+            "0",
+            |(threshold, _)| threshold.to_string(),
+        );
         text.push_str("  NativeAlarmIsLive:\n");
-        self.map(&mut text, Filter::mode_differs, |(_, mode)| {
+        self.map(&mut text, Filter::mode_differs, "false", |(_, mode)| {
             (*mode == Mode::Live).to_string()
         });
         text
@@ -68,6 +71,7 @@ impl BuiltIn {
         &self,
         text: &mut String,
         differs: impl Fn(&Filter) -> bool,
+        elsewhere: &str,
         value: impl Fn(&(f64, Mode)) -> String,
     ) {
         for profile in &self.profiles {
@@ -78,7 +82,7 @@ impl BuiltIn {
                 let value = filter
                     .profiles
                     .get(profile)
-                    .map_or_else(|| "0".to_owned(), &value);
+                    .map_or_else(|| elsewhere.to_owned(), &value);
                 let _ = writeln!(text, "      {}: \"{value}\"", filter.name);
             }
         }

@@ -12,10 +12,8 @@ use crate::template::Template;
 use crate::{repository, zip};
 
 const ARTIFACTS: &str = "artifacts";
-const TEMPLATE_KEY: &str = "trailwarden.template";
 
-/// An account that has what a deployment begins with: the functions' packages and the adapted
-/// template, in a bucket.
+/// An account that has what a deployment begins with: the functions' packages, in a bucket.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     account: Account,
@@ -43,11 +41,7 @@ pub struct Deployment {
 }
 
 impl Prepared {
-    /// Uploads packages and template, as `sam deploy` does, to an account of its own.
-    ///
-    /// # Panics
-    ///
-    /// The edits for the emulator do not fit the template.
+    /// Uploads the packages, as `sam deploy` does, to an account of its own.
     pub async fn new() -> Self {
         let account = Account::new();
         account.create_bucket(ARTIFACTS).await;
@@ -61,9 +55,6 @@ impl Prepared {
                 .put_object(ARTIFACTS, &format!("{function}.zip"), package)
                 .await;
         }
-        account
-            .put_object(ARTIFACTS, TEMPLATE_KEY, adapted_template())
-            .await;
         Self { account }
     }
 
@@ -76,7 +67,8 @@ impl Prepared {
     ///
     /// # Panics
     ///
-    /// It does not become `CREATE_COMPLETE`; the reasons are in the message.
+    /// The edits for the emulator do not fit the template, or the stack does not become `CREATE_COMPLETE`; the reasons
+    /// are in the message.
     pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Deployment {
         let account = self.account.clone();
         let bucket = format!("trail-{name}");
@@ -86,8 +78,12 @@ impl Prepared {
             ("TrailBucketName", &bucket),
         ];
         let parameters = [&required, parameters].concat();
+        let template_key = format!("{name}.template");
+        account
+            .put_object(ARTIFACTS, &template_key, adapted_template(&parameters))
+            .await;
         let stack = account
-            .create_stack(name, (ARTIFACTS, TEMPLATE_KEY), &parameters)
+            .create_stack(name, (ARTIFACTS, &template_key), &parameters)
             .await;
         assert_eq!(
             stack.status,
@@ -185,20 +181,20 @@ pub fn topic(arn: &str) -> Topic {
 }
 
 /// The edits in `emulator.json`.
-///
-/// # Panics
-///
-/// The list is malformed.
-pub fn emulator_edits() -> Vec<Edit> {
+fn emulator_edits() -> Vec<Edit> {
     let list = read(&repository().join("tests/deployment/emulator.json"));
     edits(&String::from_utf8_lossy(&list), &MiniStack::shared().url())
         .unwrap_or_else(|error| panic!("expected a list of edits: {error}"))
 }
 
-fn adapted_template() -> String {
-    let mut template = Template::translated().json().clone();
-    adapt(&mut template, &emulator_edits())
-        .unwrap_or_else(|error| panic!("expected the edits for the emulator to fit: {error}"));
+fn adapted_template(parameters: &[(&str, &str)]) -> String {
+    let translated = Template::translated();
+    let evaluation = translated.with_parameters(parameters.iter().copied());
+    let mut template = translated.json().clone();
+    adapt(&mut template, &emulator_edits(), |value| {
+        evaluation.value(value)
+    })
+    .unwrap_or_else(|error| panic!("expected the edits for the emulator to fit: {error}"));
     template.to_string()
 }
 

@@ -21,6 +21,8 @@ enum Change {
     Add(Place),
     /// A member that is there gets another value.
     Replace(Place),
+    /// What is at the pointer becomes the number that it comes to.
+    Number(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -38,13 +40,14 @@ pub enum EditError {
     Json(#[from] serde_json::Error),
     /// Not one change with a reason.
     #[error(
-        "expected `reason`, and `remove`, or `add` or `replace` with `at` and `value`, got {found}"
+        "expected `reason`, and `remove` or `number`, or `add` or `replace` with `at` and `value`, got {found}"
     )]
     Form {
         /// What stands there.
         found: Value,
     },
-    /// There is nothing to remove or to replace, or no place for what is to be added, or it is there already.
+    /// There is nothing to remove or to replace, or no place for what is to be added, or it is there already, or what
+    /// is to become a number is one, or comes to none.
     #[error(
         "nothing to change at `{pointer}`: drop the edit whose reason is `{reason}`, or mend it"
     )]
@@ -66,17 +69,22 @@ pub fn edits(list: &str, endpoint: &str) -> Result<Vec<Edit>, EditError> {
     list.into_iter().map(|edit| read(edit, endpoint)).collect()
 }
 
-/// Applies every edit, in order.
+/// Applies every edit, in order. `evaluated` says what a value of the template comes to.
 ///
 /// # Errors
 ///
 /// One finds nothing to change.
-pub fn adapt(template: &mut Value, edits: &[Edit]) -> Result<(), EditError> {
+pub fn adapt(
+    template: &mut Value,
+    edits: &[Edit],
+    evaluated: impl Fn(&Value) -> Option<Value>,
+) -> Result<(), EditError> {
     for edit in edits {
         let (pointer, applied) = match &edit.change {
             Change::Remove(pointer) => (pointer, remove(template, pointer)),
             Change::Add(place) => (&place.at, add(template, place)),
             Change::Replace(place) => (&place.at, replace(template, place)),
+            Change::Number(pointer) => (pointer, make_number(template, pointer, &evaluated)),
         };
         applied.ok_or_else(|| EditError::Idle {
             pointer: pointer.clone(),
@@ -96,10 +104,11 @@ fn read(found: Value, endpoint: &str) -> Result<Edit, EditError> {
         };
         Some(Place { at, value })
     };
-    let change = match ["remove", "add", "replace"].map(|name| found.get(name)) {
-        [Some(pointer), None, None] => text(pointer).map(Change::Remove),
-        [None, Some(added), None] => place(added).map(Change::Add),
-        [None, None, Some(replaced)] => place(replaced).map(Change::Replace),
+    let change = match ["remove", "add", "replace", "number"].map(|name| found.get(name)) {
+        [Some(pointer), None, None, None] => text(pointer).map(Change::Remove),
+        [None, Some(added), None, None] => place(added).map(Change::Add),
+        [None, None, Some(replaced), None] => place(replaced).map(Change::Replace),
+        [None, None, None, Some(pointer)] => text(pointer).map(Change::Number),
         _ => None,
     };
     let reason = found.get("reason").and_then(text);
@@ -128,6 +137,21 @@ fn replace(template: &mut Value, Place { at, value }: &Place) -> Option<()> {
     (member != value).then(|| *member = value.clone())
 }
 
+fn make_number(
+    template: &mut Value,
+    pointer: &str,
+    evaluated: impl Fn(&Value) -> Option<Value>,
+) -> Option<()> {
+    let value = template.pointer_mut(pointer)?;
+    if value.is_number() {
+        return None;
+    }
+    // The value of a parameter is a text.
+    let number: u64 = evaluated(value)?.as_str()?.parse().ok()?;
+    *value = number.into();
+    Some(())
+}
+
 /// The object that the last name of a pointer is looked up in, and that name.
 fn parent<'t, 'p>(
     template: &'t mut Value,
@@ -146,17 +170,21 @@ mod tests {
     fn adapted(list: Value) -> Result<Value, EditError> {
         let mut template = json!({ "Resources": { "Queue": { "Type": "AWS::SQS::Queue" } } });
         let edits = edits(&list.to_string(), "http://127.0.0.1:1")?;
-        adapt(&mut template, &edits).map(|()| template)
+        let evaluated = |value: &Value| (*value == json!({ "Ref": "Count" })).then(|| "7".into());
+        adapt(&mut template, &edits, evaluated).map(|()| template)
     }
 
     #[test]
-    fn edits_remove_add_and_replace() {
+    fn edits_remove_add_replace_and_make_numbers() {
         let list = json!([
             { "reason": "r", "remove": "/Resources/Queue/Type" },
             { "reason": "r", "add": { "at": "/Resources/Queue/Endpoint", "value": "to come" } },
             { "reason": "r", "replace": { "at": "/Resources/Queue/Endpoint", "value": "{endpoint}" } },
+            { "reason": "r", "add": { "at": "/Resources/Queue/Count", "value": { "Ref": "Count" } } },
+            { "reason": "r", "number": "/Resources/Queue/Count" },
         ]);
-        let expected = json!({ "Resources": { "Queue": { "Endpoint": "http://127.0.0.1:1" } } });
+        let queue = json!({ "Endpoint": "http://127.0.0.1:1", "Count": 7 });
+        let expected = json!({ "Resources": { "Queue": queue } });
         assert_eq!(adapted(list).unwrap(), expected);
     }
 
@@ -168,6 +196,8 @@ mod tests {
             json!({ "reason": "r", "add": { "at": "/Resources/Queue/Type", "value": 1 } }),
             json!({ "reason": "r", "replace": { "at": "/Resources/Queue/Other", "value": 1 } }),
             json!({ "reason": "r", "replace": { "at": "/Resources/Queue/Type", "value": "AWS::SQS::Queue" } }),
+            json!({ "reason": "r", "number": "/Resources/Queue/Other" }),
+            json!({ "reason": "r", "number": "/Resources/Queue/Type" }),
         ] {
             let error = adapted(json!([change])).unwrap_err();
             assert!(matches!(error, EditError::Idle { .. }), "{error}");
@@ -181,6 +211,7 @@ mod tests {
             json!({ "reason": "", "remove": "/Resources/Queue" }),
             json!({ "reason": "r" }),
             json!({ "reason": "r", "remove": 1 }),
+            json!({ "reason": "r", "remove": "/a", "number": "/b" }),
             json!({ "reason": "r", "remove": "/a", "add": { "at": "/b", "value": 1 } }),
         ] {
             let error = adapted(json!([edit])).unwrap_err();

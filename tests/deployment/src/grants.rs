@@ -158,8 +158,8 @@ pub fn needed(sources: &Sources, evaluation: &Evaluation<'_>) -> Result<BTreeSet
     Ok(needed)
 }
 
-/// The operations that happen under the roles of the stack, by service and operation: `("sqs",
-/// "SendMessageBatch")`. A service is named as in actions, so that `sqs.amazonaws.com` is its event source in
+/// The operations that happen under the roles of the stack, by role, service and operation:
+/// `("LogProcessorRole", "sqs", "SendMessageBatch")`. A service is named as in actions, so that `sqs.amazonaws.com` is its event source in
 /// CloudTrail. `kms` is there where a service uses a key on behalf of a role.
 ///
 /// # Errors
@@ -167,9 +167,14 @@ pub fn needed(sources: &Sources, evaluation: &Evaluation<'_>) -> Result<BTreeSet
 pub fn operations(
     sources: &Sources,
     evaluation: &Evaluation<'_>,
-) -> Result<BTreeSet<(String, String)>, String> {
+) -> Result<BTreeSet<(String, String, String)>, String> {
     let mut found = BTreeSet::new();
-    for Deed { operation, on, .. } in deeds(sources, evaluation)? {
+    for Deed {
+        role,
+        operation,
+        on,
+    } in deeds(sources, evaluation)?
+    {
         let actions = actions(&operation, &on)?;
         let prefixes = actions
             .iter()
@@ -177,9 +182,9 @@ pub fn operations(
         for (position, (service, name)) in prefixes.enumerate() {
             // The first action is that of the operation itself.
             if position == 0 {
-                found.insert((service.to_owned(), operation.name.clone()));
+                found.insert((role.clone(), service.to_owned(), operation.name.clone()));
             } else if service == "kms" {
-                found.insert((service.to_owned(), name.to_owned()));
+                found.insert((role.clone(), service.to_owned(), name.to_owned()));
             }
         }
     }
@@ -386,12 +391,19 @@ pub fn granted(evaluation: &Evaluation<'_>) -> Result<BTreeSet<Grant>, String> {
     Ok(granted)
 }
 
+fn is_through_s3(condition: &Value) -> bool {
+    *condition
+        == serde_json::json!({ "StringEquals": { "kms:ViaService": "s3.us-east-1.amazonaws.com" } })
+}
+
 fn statement_grants(role: &str, statement: &Value) -> Result<Vec<Grant>, String> {
     let members = statement.as_object().into_iter().flatten();
     for (name, value) in members {
         match name.as_str() {
             "Sid" | "Action" | "Resource" => {}
             "Effect" if value == "Allow" => {}
+            // What S3 decrypts for a role, S3 alone asks for.
+            "Condition" if statement["Action"] == "kms:Decrypt" && is_through_s3(value) => {}
             other => return Err(format!("unexpected {other}")),
         }
     }
@@ -457,7 +469,7 @@ pub fn differences(sources: &Sources, evaluation: &Evaluation<'_>) -> Result<Vec
 ///
 /// # Errors
 /// As [`needed`].
-pub fn own_operations() -> Result<BTreeSet<(String, String)>, String> {
+pub fn own_operations() -> Result<BTreeSet<(String, String, String)>, String> {
     let sources = Sources::new(crate::repository());
     let everything = Template::translated().with_parameters([
         ("ChatTopic", "true"),

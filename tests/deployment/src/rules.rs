@@ -71,9 +71,26 @@ fn referred(evaluation: &Evaluation<'_>, reference: &str) -> Option<Value> {
     evaluation.resource(logical_id(reference)?)
 }
 
+/// Types that store nothing, or that AWS encrypts in any case.
+const NOTHING_TO_ENCRYPT: [&str; 12] = [
+    "AWS::CloudWatch::Alarm",
+    "AWS::CloudWatch::Dashboard",
+    "AWS::Events::Rule",
+    "AWS::IAM::Role",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::EventSourceMapping",
+    "AWS::Lambda::Function",
+    "AWS::Logs::LogGroup",
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::Scheduler::Schedule",
+];
+
 /// Queues are encrypted with their own keys or a key of the template, topics with a key of the template (CloudWatch
 /// cannot publish to one on the AWS managed key), buckets by any rule, tables by a key that AWS owns or by
-/// SSE. CloudWatch Logs encrypts log groups in any case.
+/// SSE. CloudWatch Logs encrypts log groups, and Lambda functions, in any case. Of a type that nobody has judged yet nothing
+/// is known.
 fn encryption(evaluation: &Evaluation<'_>) -> Vec<String> {
     let of_template = |resource: &Value| {
         let key = referred(evaluation, text(resource, "KmsMasterKeyId"));
@@ -87,10 +104,15 @@ fn encryption(evaluation: &Evaluation<'_>) -> Vec<String> {
         "AWS::DynamoDB::Table" => property(resource, "SSESpecification")
             .is_some_and(|sse| sse.get("SSEEnabled") != Some(&Value::Bool(true))),
         "AWS::KMS::Key" => !is_true(resource, "EnableKeyRotation"),
-        _ => false,
+        kind => !NOTHING_TO_ENCRYPT.contains(&kind),
     });
-    open.map(|(name, _)| format!("{name} is not encrypted as it should be"))
-        .collect()
+    open.map(|(name, resource)| {
+        format!(
+            "{name} ({}) is not encrypted as it should be",
+            kind_of(&resource)
+        )
+    })
+    .collect()
 }
 
 /// An alarm tells a topic of the template, says what missing data means, and describes itself within the 1,024

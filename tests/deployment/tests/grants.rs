@@ -103,27 +103,41 @@ fn the_grants_are_those_one_would_expect() {
 #[test]
 fn the_operations_are_told_by_service_and_name() {
     let found = own_operations().unwrap();
-    let found: Vec<String> = found.iter().map(|(a, b)| format!("{a} {b}")).collect();
+    let found: Vec<String> = found
+        .iter()
+        .map(|(role, service, name)| format!("{role} {service} {name}"))
+        .collect();
     let expected = [
-        "dynamodb GetItem",
-        "dynamodb PutItem",
-        "dynamodb Query",
-        "kms Decrypt",
-        "kms GenerateDataKey",
-        "lambda Invoke",
-        "logs CreateLogStream",
-        "logs PutLogEvents",
-        "s3 GetObject",
-        "sns Publish",
-        "sqs DeleteMessage",
-        "sqs DeleteMessageBatch",
-        "sqs GetQueueAttributes",
-        "sqs ReceiveMessage",
-        "sqs SendMessageBatch",
+        "AlarmNotifierRole dynamodb GetItem",
+        "AlarmNotifierRole dynamodb PutItem",
+        "AlarmNotifierRole dynamodb Query",
+        "AlarmNotifierRole kms Decrypt",
+        "AlarmNotifierRole kms GenerateDataKey",
+        "AlarmNotifierRole logs CreateLogStream",
+        "AlarmNotifierRole logs PutLogEvents",
+        "AlarmNotifierRole sns Publish",
+        "AlarmNotifierRole sqs DeleteMessage",
+        "AlarmNotifierRole sqs DeleteMessageBatch",
+        "AlarmNotifierRole sqs GetQueueAttributes",
+        "AlarmNotifierRole sqs ReceiveMessage",
+        "AlarmNotifierRole sqs SendMessageBatch",
+        "LogProcessorRole dynamodb GetItem",
+        "LogProcessorRole dynamodb PutItem",
+        "LogProcessorRole kms Decrypt",
+        "LogProcessorRole logs CreateLogStream",
+        "LogProcessorRole logs PutLogEvents",
+        "LogProcessorRole s3 GetObject",
+        "LogProcessorRole sqs DeleteMessage",
+        "LogProcessorRole sqs DeleteMessageBatch",
+        "LogProcessorRole sqs GetQueueAttributes",
+        "LogProcessorRole sqs ReceiveMessage",
+        "LogProcessorRole sqs SendMessageBatch",
+        "TickScheduleRole lambda Invoke",
     ];
     assert_eq!(found, expected);
-    // Without a chat topic, a filters file or a key of the trail's the functions ask for the same.
-    let plain = operations(&sources(), &Template::translated().with_parameters([])).unwrap();
+    // Without a key of the trail's nothing is decrypted for the log processor; all else is the same.
+    let mut plain = operations(&sources(), &Template::translated().with_parameters([])).unwrap();
+    plain.insert(("LogProcessorRole".into(), "kms".into(), "Decrypt".into()));
     assert_eq!(own_operations().unwrap(), plain);
 }
 
@@ -330,9 +344,15 @@ fn what_cannot_be_followed_is_an_error() {
 
 #[test]
 fn what_the_roles_do_is_what_filters_are_spared() {
-    let suppressed = log_processor::OWN_CALLS.iter().map(|(source, name)| {
-        let service = source.trim_end_matches(".amazonaws.com");
-        (service.to_owned(), (*name).to_owned())
+    let suppressed = log_processor::OWN_CALLS.iter().flat_map(|call| {
+        let role = match call.role {
+            log_processor::OwnRole::LogProcessor => "LogProcessorRole",
+            log_processor::OwnRole::AlarmNotifier => "AlarmNotifierRole",
+            log_processor::OwnRole::Tick => "TickScheduleRole",
+        };
+        let service = call.event_source.trim_end_matches(".amazonaws.com");
+        let names = call.event_names.iter();
+        names.map(move |name| (role.to_owned(), service.to_owned(), (*name).to_owned()))
     });
     assert_eq!(
         suppressed.collect::<BTreeSet<_>>(),

@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use deployment::elf::{self, ElfError, Machine};
 use deployment::repository;
@@ -72,7 +73,40 @@ fn each_function_that_is_built_is_for_the_machine_of_the_template() {
         let expected = repository().join(format!("target/lambda-arm64/{package}/bootstrap"));
         assert_eq!(*binary, expected, "{logical_id}");
     }
+    // Of a build that was broken off there may be one.
+    let built = functions.iter().filter(|function| function.binary.exists());
+    let built: Vec<&str> = built.map(|function| function.logical_id.as_str()).collect();
+    assert!([0, 2].contains(&built.len()), "only {built:?} is built");
     assert_eq!(wrong(&template), Vec::<String>::new());
+}
+
+#[test]
+fn for_x86_64_nothing_but_paths_and_architecture_is_another() {
+    let output = Command::new("sed")
+        .current_dir(repository())
+        .args(["-f", "infra/x86_64.sed", "template.yaml"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("arm64"));
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("template-x86_64.yaml");
+    fs::write(&template, &text).unwrap();
+    let functions = packaged(&template);
+    assert_eq!(functions.len(), 2);
+    for function in &functions {
+        assert_eq!(function.machine, Machine::X86_64);
+        let package = deployment::grants::package(&function.logical_id);
+        // Beside the template, as in `target`, where `infra/package.sh` writes both.
+        let expected = format!("lambda-x86_64/{package}/bootstrap");
+        assert_eq!(function.binary, folder.path().join(expected));
+    }
+    let original = fs::read_to_string(repository().join("template.yaml")).unwrap();
+    let changed = original.lines().zip(text.lines());
+    let changed = changed.filter(|(before, after)| before != after).count();
+    assert_eq!(original.lines().count(), text.lines().count());
+    assert_eq!(changed, functions.len() + 1);
 }
 
 #[test]

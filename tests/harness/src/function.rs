@@ -156,6 +156,8 @@ struct Inner {
     started: Mutex<Vec<Weak<Process>>>,
     log: Log,
     start_millis: Mutex<Vec<u64>>,
+    /// The session token of a call whose process was to be killed, and was none of this function's.
+    missed_kill: Mutex<Option<String>>,
     starts: AtomicUsize,
     requests: AtomicU64,
     peak_rss_kb: AtomicU64,
@@ -171,6 +173,7 @@ impl Function {
             started: Mutex::default(),
             log: Log::default(),
             start_millis: Mutex::default(),
+            missed_kill: Mutex::default(),
             starts: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             peak_rss_kb: AtomicU64::new(0),
@@ -185,6 +188,10 @@ impl Function {
     /// Invokes the function on an idle process, or on a new one; waits while all are busy.
     ///
     /// After [`Invocation::TimedOut`] and [`Invocation::Exited`] the process is dead.
+    ///
+    /// # Panics
+    ///
+    /// A process was to be killed for a call that none of this function's made.
     pub async fn invoke(&self, payload: &Value) -> Invocation {
         let _permit = self.0.permits.acquire().await;
         let Some(process) = self.ready_process().await else {
@@ -194,6 +201,7 @@ impl Function {
         let invocation = process
             .invoke(&request_id, payload, self.0.spec.timeout)
             .await;
+        self.assert_no_kill_missed();
         self.note_memory(&process);
         if matches!(invocation, Invocation::Response(_) | Invocation::Error(_)) {
             lock(&self.0.idle).push(process);
@@ -270,15 +278,32 @@ impl Function {
         }
     }
 
-    /// Kills the process whose credentials have this session token, and waits until it is dead.
+    /// Kills the process whose credentials have this session token, and waits until it is dead; it may be so already.
+    ///
+    /// # Panics
+    ///
+    /// None of its processes had them. Whoever calls this may be a task that nobody waits for, so the next
+    /// invocation panics, too.
     pub(crate) async fn kill_process_of(&self, session_token: &str) {
         let living = self.living();
-        if let Some(process) = living
+        let process = living
             .iter()
-            .find(|process| process.session_token == session_token)
-        {
+            .find(|process| process.session_token == session_token);
+        if let Some(process) = process {
             process.kill().await;
+        } else if !self.has_started(session_token) {
+            *lock(&self.0.missed_kill) = Some(session_token.to_owned());
+            self.assert_no_kill_missed();
         }
+    }
+
+    fn assert_no_kill_missed(&self) {
+        let missed = lock(&self.0.missed_kill).clone();
+        assert!(
+            missed.is_none(),
+            "expected a process of `{}` to kill, got a call with the session token {missed:?}",
+            self.0.spec.name
+        );
     }
 
     /// A process that waits for an invocation. One that died idle is passed over, as Lambda does.
@@ -297,7 +322,7 @@ impl Function {
     async fn start_process(&self) -> Option<Arc<Process>> {
         let number = self.0.starts.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
-        let session_token = format!("{}-{number}", self.0.spec.name);
+        let session_token = self.session_token(number);
         let process = Arc::new(Process::spawn(&self.0.spec, session_token, &self.0.log).await);
         lock(&self.0.started).push(Arc::downgrade(&process));
         if !process.ready(&self.0.log).await {
@@ -306,6 +331,15 @@ impl Function {
         let millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         lock(&self.0.start_millis).push(millis);
         Some(process)
+    }
+
+    fn session_token(&self, number: usize) -> String {
+        format!("{}-{number}", self.0.spec.name)
+    }
+
+    /// Whether one of its processes, alive or dead, has or had these credentials.
+    fn has_started(&self, session_token: &str) -> bool {
+        (0..self.starts()).any(|number| self.session_token(number) == session_token)
     }
 
     fn living(&self) -> Vec<Arc<Process>> {

@@ -77,6 +77,10 @@ impl Scene {
 
     /// Runs the command with these credentials and settings, and nothing else of this machine.
     async fn run(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Run {
+        self.run_into(Stdio::piped(), arguments, settings).await
+    }
+
+    async fn run_into(&self, stdout: Stdio, arguments: &[&str], settings: &[(&str, &str)]) -> Run {
         let nobody = tempfile::tempdir().unwrap();
         let output = Command::new(trailwarden())
             .arg("attach")
@@ -89,8 +93,12 @@ impl Scene {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output()
+            .spawn()
+            .unwrap()
+            .wait_with_output()
             .await
             .unwrap();
         Run {
@@ -199,9 +207,10 @@ async fn the_other_notifications_stay_though_their_destinations_are_gone() {
     let before = scene.stored().await;
     let run = scene.attach(&["--yes"]).await;
     assert_eq!(run.status, 0, "{}", run.all());
-    assert!(run.stdout.ends_with(
-        "written: EventBridge delivery is on, the other notifications are as they were\n"
-    ));
+    assert!(
+        run.stdout
+            .ends_with("written: EventBridge delivery is on, the others were put as shown\n")
+    );
     let after = scene.stored().await;
     assert!(has_event_bridge(&after), "{after}");
     assert_eq!(without_event_bridge(&after), before);
@@ -310,41 +319,126 @@ async fn a_change_between_showing_and_writing_stops_it() {
     assert!(!has_event_bridge(&scene.stored().await));
 }
 
+/// S3 has no conditional write: nothing tells that this was there for a moment.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_at_the_moment_of_writing_is_told_with_the_way_back() {
+async fn a_change_between_the_last_read_and_the_put_is_lost_unseen() {
     let scene = Scene::new().await;
     scene.store(&others(&scene.account)).await;
     scene.proxy.fault(
         Matcher::operation(Service::S3, PUT),
         Fault::Delay(Duration::from_secs(2)),
     );
-    // What somebody else writes before the put is lost with it; what comes after it is found.
-    let overwritten = Matcher::when(|call| call.is(Service::S3, GET) && call.nth >= 2);
-    let body = scene
-        .stored()
-        .await
-        .replace("<Id>removed</Id>", "<Id>changed</Id>");
+    let somebody_else = async {
+        while scene.puts() < 1 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let parts = others(&scene.account).replace("<Id>f</Id>", "<Id>g</Id>");
+        scene.store(&parts).await;
+        scene.stored().await
+    };
+    let (run, theirs) = tokio::join!(scene.attach(&["--yes"]), somebody_else);
+    assert!(theirs.contains("<Id>g</Id>"), "{theirs}");
+    assert_eq!(run.status, 0, "{}", run.all());
+    assert_eq!(run.stderr, "");
+    let after = scene.stored().await;
+    assert!(has_event_bridge(&after), "{after}");
+    assert!(
+        after.contains("<Id>f</Id>") && !after.contains("<Id>g</Id>"),
+        "{after}"
+    );
+}
+
+/// What the reads after the put are answered.
+fn afterwards(scene: &Scene, body: String) {
+    let afterwards = Matcher::when(|call| call.is(Service::S3, GET) && call.nth >= 2);
     scene
         .proxy
-        .fault(overwritten, Fault::ReplaceResponse { status: 200, body });
+        .fault(afterwards, Fault::ReplaceResponse { status: 200, body });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_after_writing_is_told_and_no_way_back_destroys_it() {
+    let before = |stored: &str| stored.replace("<Id>removed</Id>", "<Id>changed</Id>");
+    let with_event_bridge = |stored: &str| {
+        let end = "</NotificationConfiguration>";
+        before(stored).replace(end, &format!("<EventBridgeConfiguration />{end}"))
+    };
+    for (theirs, lacks_event_bridge) in [
+        (&before as &dyn Fn(&str) -> String, true),
+        (&with_event_bridge, false),
+    ] {
+        let scene = Scene::new().await;
+        scene.store(&others(&scene.account)).await;
+        afterwards(&scene, theirs(&scene.stored().await));
+        let run = scene.attach(&["--yes"]).await;
+        run.refuses(&[
+            " (removed)",
+            " (changed)",
+            "is not as it was written: somebody else wrote afterwards; run attach again",
+        ]);
+        assert_eq!(
+            run.stderr.contains("  - EventBridge delivery"),
+            lacks_event_bridge,
+            "{}",
+            run.all()
+        );
+        for way_back in [
+            "this was there before",
+            "put-bucket-notification-configuration",
+        ] {
+            assert!(!run.stderr.contains(way_back), "{}", run.all());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_after_writing_is_shown_beside_what_was_there() {
+    let scene = Scene::new().await;
+    let parts = others(&scene.account);
+    scene.store(&parts).await;
+    let (_, fewer) = parts.split_once("</TopicConfiguration>").unwrap();
+    afterwards(
+        &scene,
+        format!(
+            "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{fewer}\
+             <EventBridgeConfiguration/></NotificationConfiguration>"
+        ),
+    );
     let run = scene.attach(&["--yes"]).await;
     run.refuses(&[
         " (removed)",
-        " (changed)",
-        "  - EventBridge delivery",
-        "is not as it was written",
+        "destinations are missing",
+        "it replaces everything that is there by then",
         "--region us-east-1 --skip-destination-validation",
     ]);
-    let begin =
-        run.stderr.find("this was there before:\n").unwrap() + "this was there before:\n".len();
-    let end = run.stderr.find("\nto put it back").unwrap();
-    let before: Value = serde_json::from_str(&run.stderr[begin..end]).unwrap();
+    let document = |begin: &str, end: &str| -> Value {
+        let (_, rest) = run.stderr.split_once(begin).unwrap();
+        serde_json::from_str(rest.split_once(end).unwrap().0).unwrap()
+    };
+    let before = document("this was there before:\n", "\nthis is there now:");
     assert_eq!(before["TopicConfigurations"][0]["Id"], "removed");
     assert_eq!(
         before["QueueConfigurations"][0]["Filter"]["Key"]["FilterRules"][1]["Value"],
         ".json.gz"
     );
     assert_eq!(before.get("EventBridgeConfiguration"), None);
+    let now = document("this is there now:\n", "\nto put back");
+    assert_eq!(now.get("TopicConfigurations"), None);
+    assert_eq!(now["EventBridgeConfiguration"], json!({}));
+    assert_eq!(now["QueueConfigurations"], before["QueueConfigurations"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_looked_at_after_writing_has_a_way_back_with_a_warning() {
+    let scene = Scene::new().await;
+    let afterwards = Matcher::when(|call| call.is(Service::S3, GET) && call.nth >= 2);
+    scene.proxy.fault(afterwards, Fault::AccessDenied);
+    scene.attach(&["--yes"]).await.refuses(&[
+        "this was there before:\n{}\nwhat is there now could not be read",
+        "it replaces everything that is there by then",
+        "was sent, and could not be looked at",
+    ]);
+    assert!(has_event_bridge(&scene.stored().await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -407,7 +501,8 @@ async fn missing_permissions_are_named() {
         .fault(Matcher::operation(Service::S3, PUT), Fault::AccessDenied);
     scene.attach(&["--yes"]).await.refuses(&[
         "nothing was written",
-        "expected the permission s3:PutBucketNotification",
+        "expected the permission s3:PutBucketNotification; an explicit deny",
+        "does this, too: a fault of the test harness\n",
     ]);
     assert!(!has_event_bridge(&scene.stored().await));
     scene.proxy.clear_faults();
@@ -434,6 +529,60 @@ async fn missing_permissions_are_named() {
         .attach(&[])
         .await
         .refuses(&["does not accept these credentials (ExpiredToken)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_are_told_by_their_code_and_in_the_words_of_s3() {
+    let scene = Scene::new().await;
+    for (status, code, said) in [
+        (403, "RequestTimeTooSkewed", "the clock of this machine"),
+        (400, "InvalidToken", "does not accept these credentials"),
+        (403, "AllAccessDisabled", "AWS has disabled all access"),
+        (409, "OperationAborted", "another change of"),
+        (400, "InvalidArgument", "refused"),
+        (500, "InternalError", "S3 failed"),
+    ] {
+        let refusal = Fault::Error { status, code };
+        scene
+            .proxy
+            .fault(Matcher::operation(Service::S3, PUT), refusal);
+        let run = scene.attach(&["--yes"]).await;
+        let code = format!("({code})");
+        run.refuses(&[said, &code, ": a fault of the test harness\n"]);
+        for other in ["Error {", "at each attempt"] {
+            assert!(!run.stderr.contains(other), "{}", run.all());
+        }
+        scene.proxy.clear_faults();
+    }
+    assert!(!has_event_bridge(&scene.stored().await));
+    let body = "<Error><Code>AccessDenied</Code><Message>with an explicit deny\u{9b}2J in a resource-based policy\
+                </Message></Error>";
+    let denied = Fault::Answer {
+        status: 403,
+        body: body.to_owned(),
+    };
+    scene
+        .proxy
+        .fault(Matcher::operation(Service::S3, GET), denied);
+    scene
+        .attach(&[])
+        .await
+        .refuses(&["with an explicit deny\u{fffd}2J in a resource-based policy"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_was_written_is_told_though_standard_output_is_full() {
+    let scene = Scene::new().await;
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let arguments = ["--bucket", &scene.bucket, "--yes", "--format", "json"];
+    let run = scene
+        .run_into(full.into(), &arguments, &[("AWS_REGION", REGION)])
+        .await;
+    run.refuses(&["the change was written: cannot write to standard output"]);
+    assert!(has_event_bridge(&scene.stored().await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -477,6 +626,16 @@ async fn what_is_missing_on_this_side_is_said() {
         .run(&bucket, &[])
         .await
         .refuses(&["no AWS Region is set, expected --region"]);
+    let empty = [("AWS_REGION", "")];
+    scene
+        .run(&bucket, &empty)
+        .await
+        .refuses(&["no AWS Region is set, expected --region"]);
+    let malformed = [("AWS_REGION", "eu-west-1.example.com/")];
+    scene.run(&bucket, &malformed).await.refuses(&[
+        "the AWS Region of the environment or the profile is `eu-west-1.example.com/`, expected the name of a Region",
+    ]);
+    assert_eq!(scene.proxy.calls().len(), 0);
     let elsewhere = [&bucket[..], &["--region", "eu-west-1"]].concat();
     let elsewhere = scene.run(&elsewhere, &[("AWS_REGION", REGION)]).await;
     elsewhere.refuses(&["is in us-east-1, not in eu-west-1", "--region us-east-1"]);
@@ -488,10 +647,9 @@ async fn what_is_missing_on_this_side_is_said() {
         ("AWS_ACCESS_KEY_ID", ""),
         ("AWS_SECRET_ACCESS_KEY", ""),
     ];
-    scene
-        .run(&bucket, &nobody)
-        .await
-        .refuses(&["no AWS credentials, expected some in the environment or in a profile"]);
+    scene.run(&bucket, &nobody).await.refuses(&[
+        "no AWS credentials, expected some in the environment, in a profile, or of `aws sso login`",
+    ]);
     let nowhere = [region, ("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
     scene
         .run(&bucket, &nowhere)
@@ -536,4 +694,52 @@ async fn a_profile_gives_region_and_credentials() {
     let run = scene.run(&arguments, &settings).await;
     assert_eq!(run.status, 0, "{}", run.all());
     assert!(has_event_bridge(&scene.stored().await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_that_is_named_goes_before_credentials_in_the_environment() {
+    let scene = Scene::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    let profile = format!(
+        "[profile trails]\nregion = {REGION}\naws_access_key_id = {}\naws_secret_access_key = none\n\
+         aws_session_token = of-the-profile\n[profile empty]\nregion = {REGION}\n",
+        scene.account.id()
+    );
+    std::fs::write(&file, profile).unwrap();
+    let settings = [
+        ("AWS_ACCESS_KEY_ID", "999999999999"),
+        ("AWS_SECRET_ACCESS_KEY", "none"),
+        ("AWS_SESSION_TOKEN", "of-the-environment"),
+        ("AWS_CONFIG_FILE", file.to_str().unwrap()),
+    ];
+    let arguments = ["--bucket", &scene.bucket, "--profile", "trails", "--yes"];
+    let run = scene.run(&arguments, &settings).await;
+    assert_eq!(run.status, 0, "{}", run.all());
+    assert!(has_event_bridge(&scene.stored().await));
+    let calls = scene.proxy.calls();
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.session_token == "of-the-profile"),
+        "{calls:?}"
+    );
+    for profile in ["made-up-and-missing", "empty"] {
+        let arguments = [
+            "--bucket",
+            &scene.bucket,
+            "--profile",
+            profile,
+            "--region",
+            REGION,
+        ];
+        let said = format!("no AWS credentials, expected some of the profile `{profile}`");
+        scene.run(&arguments, &settings).await.refuses(&[&said]);
+    }
+    let nameless = ["--bucket", &scene.bucket, "--profile", ""];
+    scene
+        .run(&nameless, &settings)
+        .await
+        .refuses(&["--profile"]);
+    assert_eq!(scene.proxy.calls().len(), calls.len());
 }

@@ -74,13 +74,31 @@ fn without<'a>(all: &'a [Destination], others: &[Destination]) -> Vec<&'a Destin
     left
 }
 
-/// How to put back what was there before.
-pub(crate) fn restore(bucket: &str, region: &str, before: &Notifications) -> String {
-    let document = serde_json::to_string_pretty(&json(before)).unwrap_or_default();
+/// Whether what is there after the put has a change of somebody else that putting back `before` would
+/// undo: EventBridge delivery is off though it was put, or there is a destination that was not there.
+pub(crate) fn is_somebody_elses(before: &Notifications, now: &Notifications) -> bool {
+    !now.event_bridge || !without(&now.destinations, &before.destinations).is_empty()
+}
+
+/// How to put back what was there before, beside what is there now, if that is known.
+pub(crate) fn restore(
+    bucket: &str,
+    region: &str,
+    before: &Notifications,
+    now: Option<&Notifications>,
+) -> String {
+    let document = |of| serde_json::to_string_pretty(&json(of)).unwrap_or_default();
+    let now = match now {
+        Some(now) => format!("this is there now:\n{}", document(now)),
+        None => "what is there now could not be read; look at it first".to_owned(),
+    };
     format!(
-        "this was there before:\n{document}\nto put it back, save it as before.json and run:\n\
+        "this was there before:\n{}\n{now}\n\
+         to put back what was there before, save it as before.json and run this; it replaces everything that is \
+         there by then, changes of others with it:\n\
          aws s3api put-bucket-notification-configuration --bucket {bucket} --region {region} \
-         --skip-destination-validation --notification-configuration file://before.json"
+         --skip-destination-validation --notification-configuration file://before.json",
+        document(before)
     )
 }
 
@@ -175,6 +193,20 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("  - EventBridge delivery"), "{told}");
+    }
+
+    #[test]
+    fn only_what_is_gone_is_not_somebody_elses_change() {
+        let before = of(&[queue("a"), queue("b")], false);
+        assert!(!is_somebody_elses(&before, &of(&[queue("b")], true)));
+        for now in [
+            of(&[queue("a"), queue("b")], false),
+            of(&[queue("a")], false),
+            of(&[queue("a"), queue("c")], true),
+            of(&[queue("a"), queue("b"), queue("b")], true),
+        ] {
+            assert!(is_somebody_elses(&before, &now), "{now:?}");
+        }
     }
 
     #[test]

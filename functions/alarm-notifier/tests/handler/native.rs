@@ -47,16 +47,35 @@ fn what_is_too_late_for_a_native_alarm_is_told_directly() {
     let scene = path("cloudwatch");
     let (last, late) = (NOW - NATIVE_ALARM_SECONDS, NOW - NATIVE_ALARM_SECONDS - 1);
     scene.deliver(&[matches(&built_in(), 1, &[(last, 1)])]);
-    assert_eq!(scene.told().len(), 0, "the alarm still looks at it");
+    assert_eq!(scene.told().len(), 0, "the alarm will see it");
     let scene = path("cloudwatch");
     scene.deliver(&[matches(&built_in(), 1, &[(late, 1)])]);
     let [told] = scene.told().try_into().unwrap();
-    assert_eq!(told.document["is_late"], true);
+    assert_eq!(told.document["matched"], 1);
+}
+
+#[test]
+fn what_is_dated_ahead_is_in_no_metric_and_told_directly() {
+    let scene = path("cloudwatch");
+    scene.deliver(&[matches(&built_in(), 1, &[(NOW + 1_200, 1)])]);
+    assert_eq!(scene.told().len(), 1);
+}
+
+#[test]
+fn a_late_event_that_joins_an_incident_that_was_left_is_told_directly() {
+    let scene = path("cloudwatch");
+    scene.deliver(&[matches(&built_in(), 1, &[(NOW - 800, 1)])]);
+    scene.world.advance(600);
+    scene.deliver(&[matches(&built_in(), 2, &[(NOW - 801, 2)])]);
+    assert_eq!(scene.told().len(), 0, "not within the hour");
+    scene.world.advance(HOUR);
+    scene.tick();
+    assert_eq!(scene.told().len(), 1);
 }
 
 #[test]
 fn a_burst_across_a_boundary_of_the_clock_is_told_directly_since_no_period_has_enough() {
-    // It is three o'clock: a period ends ten minutes ago.
+    // It is three o'clock: a period ended ten minutes ago.
     let end = NOW - 600;
     for (events, told) in [
         ([end - 2, end - 1, end + 1], 1),

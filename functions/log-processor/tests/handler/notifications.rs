@@ -338,3 +338,18 @@ fn an_object_of_another_name_with_records_is_a_log_file() {
     assert_eq!(outcome.count("FilesProcessed"), 2);
     assert_eq!(scene.matches().len(), 2);
 }
+
+#[test]
+fn what_is_outside_the_prefix_is_skipped_whoever_announces_it() {
+    let scene = Scene::with_environment(&[("KEY_PREFIX", "AWSLogs/")]);
+    let inside = scene.put(&[stop_logging("a")]);
+    let outcome = scene.announce(&[
+        &inside,
+        "Config/111122223333/snapshot.json.gz",
+        "logs/AWSLogs/x",
+    ]);
+    assert!(outcome.failed().is_empty(), "{outcome:?}");
+    assert_eq!(outcome.count("FilesProcessed"), 1);
+    assert_eq!(outcome.count("FilesSkipped:outside_prefix"), 2);
+    assert_eq!(scene.requests("GetObject"), 1);
+}

@@ -1,12 +1,14 @@
 //! What the stack's own roles do is suppressed, and nothing else is.
 
+use log_processor::{OWN_CALLS, OwnCall, OwnRole};
 use serde_json::{Value, json};
 
-use crate::scene::{ACCOUNT, NOW, Scene, event};
+use crate::scene::{ACCOUNT, BUCKET, NOW, Scene, event};
 
-const ROLES: [&str; 2] = [
+const ROLES: [&str; 3] = [
     "arn:aws:iam::111122223333:role/trailwarden-LogProcessorRole-1A2B3C",
     "arn:aws:iam::111122223333:role/trailwarden-AlarmNotifierRole-4D5E6F",
+    "arn:aws:iam::111122223333:role/trailwarden-TickScheduleRole-7A8B9C",
 ];
 
 /// A call under a role that is refused.
@@ -14,6 +16,7 @@ fn refused(source: &str, name: &str, role: &str, id: &str) -> Value {
     let mut event = event(name, id, NOW - 600);
     event["eventSource"] = source.into();
     event["errorCode"] = "AccessDenied".into();
+    event["requestParameters"] = json!({ "bucketName": BUCKET });
     event["userIdentity"] = json!({
         "type": "AssumedRole", "accountId": ACCOUNT,
         "arn": "arn:aws:sts::111122223333:assumed-role/role/session",
@@ -22,26 +25,55 @@ fn refused(source: &str, name: &str, role: &str, id: &str) -> Value {
     event
 }
 
+const VARIABLES: [(&str, &str); 5] = [
+    ("LOG_PROCESSOR_ROLE_ARN", ROLES[0]),
+    ("ALARM_NOTIFIER_ROLE_ARN", ROLES[1]),
+    ("TICK_ROLE_ARN", ROLES[2]),
+    ("TRAIL_BUCKET", BUCKET),
+    ("AWS_REGION", "us-east-1"),
+];
+
 fn scene() -> Scene {
-    Scene::with_environment(&[("OWN_ROLE_ARNS", &ROLES.join(","))])
+    Scene::with_environment(&VARIABLES)
+}
+
+fn role_of(call: &OwnCall) -> &'static str {
+    match call.role {
+        OwnRole::LogProcessor => ROLES[0],
+        OwnRole::AlarmNotifier => ROLES[1],
+        OwnRole::Tick => ROLES[2],
+    }
 }
 
 #[test]
 fn refusals_of_own_calls_are_counted_and_raise_nothing() {
     let scene = scene();
-    let calls = log_processor::OWN_CALLS.iter().zip(0..);
-    let records: Vec<Value> = calls
-        .map(|((source, name), n)| refused(source, name, ROLES[n % 2], &n.to_string()))
-        .collect();
+    let mut records: Vec<Value> = Vec::new();
+    for call in OWN_CALLS {
+        for name in call.event_names {
+            let id = records.len().to_string();
+            records.push(refused(call.event_source, name, role_of(call), &id));
+        }
+    }
     let key = scene.put(&records);
     let outcome = scene.announce(&[&key]);
     let all = records.len() as u64;
-    assert!(all >= 15);
+    assert!(all >= 25);
     assert_eq!(outcome.count("EventsMatched"), all, "{outcome:?}");
     assert_eq!(outcome.count("EventsSuppressed"), all);
     assert_eq!(outcome.count("OwnCallsSuppressed"), all);
     assert_eq!(outcome.count("EventsSent"), 0);
     assert!(scene.matches().is_empty() && scene.documents().is_empty());
+}
+
+/// A call of the log processor's in another bucket or another Region.
+fn elsewhere(what: &str, id: &str) -> Value {
+    let mut event = refused("s3.amazonaws.com", "GetObject", ROLES[0], id);
+    match what {
+        "bucketName" => event["requestParameters"]["bucketName"] = "payroll".into(),
+        _ => event["awsRegion"] = "eu-west-1".into(),
+    }
+    event
 }
 
 #[test]
@@ -65,10 +97,15 @@ fn whatever_else_these_roles_do_is_matched() {
             &format!("{}x", ROLES[0]),
             "d",
         ),
+        // What another role of the stack does.
+        refused("sns.amazonaws.com", "Publish", ROLES[0], "e"),
+        refused("s3.amazonaws.com", "GetObject", ROLES[2], "f"),
+        elsewhere("bucketName", "g"),
+        elsewhere("awsRegion", "h"),
     ];
     let key = scene.put(&records);
     let outcome = scene.announce(&[&key]);
-    assert_eq!(outcome.count("EventsSent"), 4, "{outcome:?}");
+    assert_eq!(outcome.count("EventsSent"), 8, "{outcome:?}");
     assert_eq!(outcome.count("EventsSuppressed"), 0);
     assert_eq!(outcome.count("OwnCallsSuppressed"), 0);
 }
@@ -83,8 +120,8 @@ metric_filters:
     alarm: { threshold: 1 }
     suppress: [{ pattern: '{ $.eventName = CreateUser }', reason: a test }]
 ";
-    let filters = ("FILTERS_OBJECT", "s3://config/filters.yaml");
-    let scene = Scene::with_environment(&[("OWN_ROLE_ARNS", ROLES[0]), filters]);
+    let filters = [("FILTERS_OBJECT", "s3://config/filters.yaml")];
+    let scene = Scene::with_environment(&[&VARIABLES[..], &filters].concat());
     scene.put_filters(text);
     let key = scene.put(&[
         refused("s3.amazonaws.com", "GetObject", ROLES[0], "a"),

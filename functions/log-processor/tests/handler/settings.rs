@@ -92,20 +92,17 @@ fn a_bad_value_is_told_with_its_name_the_value_and_what_was_expected() {
             "the namespace of a metric",
         ),
         (
-            "OWN_ROLE_ARNS",
-            "arn:aws:iam::111122223333:role/a,",
-            "the ARNs of IAM roles",
-        ),
-        (
-            "OWN_ROLE_ARNS",
+            "TICK_ROLE_ARN",
             "arn:aws:iam::111122223333:user/alice",
-            "the ARNs of IAM roles",
+            "the ARN of an IAM role",
         ),
         (
-            "OWN_ROLE_ARNS",
+            "LOG_PROCESSOR_ROLE_ARN",
             "arn:aws:iam::111122223333:role/a\"b",
-            "the ARNs of IAM roles",
+            "the ARN of an IAM role",
         ),
+        ("TRAIL_BUCKET", "amzn-*", "the name of a bucket"),
+        ("KEY_PREFIX", "/AWSLogs/", "without a leading slash"),
         ("MAX_RECEIVE_COUNT", "0", "1 to 1000"),
         ("MAX_RECEIVE_COUNT", "-1", "1 to 1000"),
         (

@@ -331,7 +331,12 @@ impl Play<'_> {
             }),
             profile: metric_filters::DEFAULT_PROFILE.to_owned(),
             metric_namespace: "Own".to_owned(),
-            own_calls: log_processor::OwnCalls::default(),
+            key_prefix: None,
+            trail_bucket: None,
+            log_processor_role_arn: None,
+            alarm_notifier_role_arn: None,
+            tick_role_arn: None,
+            region: None,
             max_receive_count: 1_000,
             memory_bytes: 512 << 20,
         };
