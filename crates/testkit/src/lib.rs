@@ -7,14 +7,14 @@
 //! let world = World::new(1_772_420_400);
 //! let key = ItemKey { partition: "p".into(), sort: "s".into() };
 //! let item = Item { key, version: 1, body: Body::Text("x".into()), due_at: None, expires_at: i64::MAX };
-//! assert_eq!(run(world.put(&item, None)).unwrap().unwrap(), Put::Written);
+//! assert_eq!(run(world.put_item(&item, None)).unwrap().unwrap(), Put::Written);
 //!
 //! // The process dies right after the next request has been carried out.
 //! world.fault_at(world.requests().len(), Fault::DieAfter);
 //! let next = Item { version: 2, ..item.clone() };
-//! assert!(run(world.put(&next, Some(1))).is_none());
+//! assert!(run(world.put_item(&next, Some(1))).is_none());
 //! world.revive();
-//! assert_eq!(run(world.get(&item.key)).unwrap().unwrap().unwrap().version, 2);
+//! assert_eq!(run(world.get_item(&item.key)).unwrap().unwrap().unwrap().version, 2);
 //! ```
 //!
 //! One [`World`] is all ports at once; clones share it. A death is a request that is never answered:
