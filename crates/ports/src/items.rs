@@ -26,11 +26,11 @@ pub enum Body {
 pub struct Item {
     /// What it lies under.
     pub key: ItemKey,
-    /// Counts how often it was written; see [`Items::put`].
+    /// Counts how often it was written; see [`Items::put_item`].
     pub version: u64,
     /// What it holds, below 400 KB.
     pub body: Body,
-    /// When something is to be done about it, in Unix seconds; if set, [`Items::due`] finds it.
+    /// When something is to be done about it, in Unix seconds; if set, [`Items::due_items`] finds it.
     pub due_at: Option<i64>,
     /// When it may be deleted, in Unix seconds. Deletion lags by days: a reader judges for itself.
     pub expires_at: i64,
