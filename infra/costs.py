@@ -164,6 +164,15 @@ def table(components: list[dict[str, float]], heading: str) -> list[str]:
     return rows
 
 
+def break_even(volume: dict) -> int:
+    """How many million events a month cost the same both ways, in log files as those of this volume."""
+    for million_events in range(1, 1_000):
+        same = volume | {"events": million_events * 1_000_000}
+        if sum(stack(same).values()) <= sum(cloudwatch_logs(same).values()):
+            return million_events
+    raise ValueError("CloudWatch Logs is always cheaper")
+
+
 def tables() -> str:
     counts = [
         row("events a month", [f"{volume['events']:,}" for volume in VOLUMES]),
@@ -182,6 +191,8 @@ def tables() -> str:
         table(stacks, "Trailwarden, dollars a month"),
         ["Without the filter ApiActivityWithoutMFA: " + ", ".join(dollars(each) for each in without) + " dollars."],
         table([cloudwatch_logs(volume) for volume in VOLUMES], "CloudWatch Logs, dollars a month"),
+        ["Both cost the same at: " + ", ".join(
+            f"{break_even(volume)} million events with {volume['events_in_file']} in a log file" for volume in VOLUMES) + "."],
         [row("price", ["dollars"]), "| --- | ---: |", *(row(name, [f"{price:.10f}".rstrip("0").rstrip(".")]) for name, price in PRICES.items())],
     ]
     return "\n\n".join("\n".join(part) for part in parts)

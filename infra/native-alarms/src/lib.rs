@@ -6,7 +6,7 @@
 //!
 //! A native alarm looks at the metric that the log processor publishes, which is dated with the time of
 //! the events. They come minutes later, so an alarm on one period looks back over as many as half an hour
-//! has ([`LOOK_BACK_SECONDS`]): what is later than that is told by the notifier.
+//! has ([`LOOK_BACK_SECONDS`]). What may come too late for that is told by the notifier.
 //!
 //! Source: AWS CloudFormation Template Reference, `AWS::CloudWatch::Alarm`; CloudWatch User Guide,
 //! "Configuring how CloudWatch alarms treat missing data". Out of scope: alarms on the stack itself, which
@@ -20,7 +20,8 @@ use metric_filters::{Faults, built_in};
 
 use crate::profiles::BuiltIn;
 
-/// How far back a native alarm looks: an event that is read later than this after it happened is late.
+/// How far back a native alarm looks: longer than events may be old that are left to it
+/// (`alarm_state::NATIVE_ALARM_SECONDS`), since the metric takes time to get there.
 pub const LOOK_BACK_SECONDS: i64 = 1_800;
 
 /// Why a template cannot be filled.
@@ -81,6 +82,11 @@ fn replace(template: &str, name: &str, part: &str) -> Result<String, FillError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_has_a_quarter_of_an_hour_to_get_to_the_alarm() {
+        assert!(LOOK_BACK_SECONDS >= alarm_state::NATIVE_ALARM_SECONDS + 900);
+    }
 
     #[test]
     fn what_is_between_the_lines_is_replaced_and_nothing_else() {
