@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_metric_has_a_quarter_of_an_hour_to_get_to_the_alarm() {
-        assert!(LOOK_BACK_SECONDS >= alarm_state::NATIVE_ALARM_SECONDS + 900);
+        assert_eq!(LOOK_BACK_SECONDS - alarm_state::NATIVE_ALARM_SECONDS, 900);
     }
 
     #[test]
