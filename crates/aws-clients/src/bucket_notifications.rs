@@ -19,7 +19,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{
-    Builder, ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, SharedCredentialsProvider,
+    ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, SharedCredentialsProvider,
 };
 use aws_sdk_s3::error::{BoxError, BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
@@ -31,8 +31,10 @@ use aws_sdk_s3::types::{
 use ports::{ErrorKind, RequestError};
 
 use crate::Timeouts;
+use crate::other_region::other_region;
 use crate::request::{own_error, request_error};
 use crate::retry::while_throttled;
+use crate::s3_config::s3_config;
 
 const GET: &str = "GetBucketNotificationConfiguration";
 const PUT: &str = "PutBucketNotificationConfiguration";
@@ -159,9 +161,10 @@ impl BucketNotifications {
         timeouts: Timeouts,
         expected_owner: Option<String>,
     ) -> BucketNotifications {
-        let single = Builder::from(config).retry_config(timeouts.single_attempt());
+        let settings = s3_config(config, timeouts);
+        let single = settings.clone().retry_config(timeouts.single_attempt());
         BucketNotifications {
-            client: Client::new(config),
+            client: Client::from_conf(settings.build()),
             single: Client::from_conf(single.build()),
             timeouts,
             region: config.region().map(ToString::to_string),
@@ -275,49 +278,6 @@ fn service_message<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<Strin
     let status = answer.raw().status().as_u16();
     let said = error.message().filter(|said| !said.is_empty());
     Some(said.map_or_else(|| format!("HTTP status {status}"), str::to_owned))
-}
-
-/// `None`: this is not about the Region. `Some(None)`: it is, and the answer does not say which.
-fn other_region<E: ProvideErrorMetadata>(
-    error: &SdkError<E>,
-    asked: Option<&str>,
-) -> Option<Option<String>> {
-    let SdkError::ServiceError(answer) = error else {
-        return None;
-    };
-    let raw = answer.raw();
-    let body = raw.body().bytes().map(String::from_utf8_lossy);
-    let body = body.as_deref().unwrap_or_default();
-    let header = raw.headers().get("x-amz-bucket-region").map(str::to_owned);
-    let said = header
-        .or_else(|| text_of(body, "Region"))
-        .or_else(|| region_of_endpoint(&text_of(body, "Endpoint")?));
-    match (said, error.code().unwrap_or_default()) {
-        (Some(said), _) if Some(said.as_str()) != asked => Some(Some(said)),
-        // The Region is right, and what is wrong is something else.
-        (Some(_), _) => None,
-        (
-            None,
-            "PermanentRedirect"
-            | "TemporaryRedirect"
-            | "IllegalLocationConstraintException"
-            | "IllegalLocationConstraint",
-        ) => Some(None),
-        (None, _) => matches!(raw.status().as_u16(), 301 | 307).then_some(None),
-    }
-}
-
-fn text_of(body: &str, element: &str) -> Option<String> {
-    let (_, rest) = body.split_once(&format!("<{element}>"))?;
-    Some(rest.split_once('<')?.0.trim().to_owned())
-}
-
-/// `bucket.s3.eu-west-1.amazonaws.com` and `bucket.s3-eu-west-1.amazonaws.com` both occur.
-fn region_of_endpoint(endpoint: &str) -> Option<String> {
-    let (host, _) = endpoint.split_once(".amazonaws.com")?;
-    let last = host.rsplit('.').next()?;
-    let region = last.strip_prefix("s3-").unwrap_or(last);
-    (region.contains('-') && region != "s3-external-1").then(|| region.to_owned())
 }
 
 // ---------------------------------------------------------------------------------------------------

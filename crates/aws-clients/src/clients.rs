@@ -6,7 +6,10 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_s3::config::SharedCredentialsProvider;
 
-use crate::{BucketNotifications, EvidenceLog, FifoQueue, S3Objects, TableItems, Timeouts, Topics};
+use crate::{
+    BucketNotifications, CloudTrail, EvidenceLog, Organizations, S3Objects, SqsQueue, TableItems,
+    Timeouts, Topics,
+};
 
 /// Makes the clients.
 #[derive(Debug, Clone)]
@@ -67,9 +70,35 @@ impl Clients {
         }
     }
 
-    /// Reads objects of any bucket.
+    /// Reads, lists and writes objects of any bucket.
     pub fn objects(&self) -> S3Objects {
         S3Objects::new(&self.config, self.timeouts)
+    }
+
+    /// The same for buckets of another Region.
+    pub fn objects_in(&self, region: &str) -> S3Objects {
+        S3Objects::new(&self.config_in(region), self.timeouts)
+    }
+
+    /// Tells of trails, as a Region shows them.
+    pub fn trails(&self, region: &str) -> CloudTrail {
+        CloudTrail::new(&self.config_in(region))
+    }
+
+    /// Tells the public keys of a Region.
+    pub fn public_keys(&self, region: &str) -> CloudTrail {
+        CloudTrail::new(&self.config_in(region))
+    }
+
+    /// Tells of the organization that this account is in. It is asked in the one Region of the partition that
+    /// has an endpoint for it, whatever the Region here is.
+    pub fn organization(&self) -> Organizations {
+        Organizations::new(&self.config)
+    }
+
+    fn config_in(&self, region: &str) -> SdkConfig {
+        let region = Region::new(region.to_owned());
+        self.config.to_builder().region(region).build()
     }
 
     /// The Region that requests go to.
@@ -89,8 +118,13 @@ impl Clients {
     }
 
     /// Sends messages to a FIFO queue, by its URL.
-    pub fn queue(&self, url: impl Into<String>) -> FifoQueue {
-        FifoQueue::new(&self.config, url.into())
+    pub fn queue(&self, url: impl Into<String>) -> SqsQueue {
+        SqsQueue::fifo(&self.config, url.into())
+    }
+
+    /// Sends messages to a standard queue, by its URL: groups and deduplication ids are left out.
+    pub fn standard_queue(&self, url: impl Into<String>) -> SqsQueue {
+        SqsQueue::standard(&self.config, url.into())
     }
 
     /// Writes to a log group, by its name, in a log stream of its own. The stream is named as Lambda

@@ -27,29 +27,37 @@
 mod bucket_notifications;
 mod clients;
 mod clock;
+mod cloudtrail;
 mod evidence_log;
 mod item;
 mod items;
+mod listing;
 mod objects;
+mod organization;
+mod other_region;
 mod queue;
 mod random;
 #[cfg(test)]
 mod recorded;
 mod request;
 mod retry;
+mod s3_config;
 pub mod table;
 mod timeouts;
 mod topics;
+mod versions;
 
 pub use bucket_notifications::{
     BucketNotifications, Destination, DestinationKind, KeyRule, Notifications, NotificationsError,
 };
 pub use clients::{Clients, LoadError};
 pub use clock::SystemClock;
+pub use cloudtrail::CloudTrail;
 pub use evidence_log::EvidenceLog;
 pub use items::TableItems;
 pub use objects::S3Objects;
-pub use queue::FifoQueue;
+pub use organization::Organizations;
+pub use queue::SqsQueue;
 pub use random::unique_name;
 pub use timeouts::Timeouts;
 pub use topics::Topics;

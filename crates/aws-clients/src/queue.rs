@@ -1,8 +1,9 @@
-//! FIFO queues of SQS.
+//! Queues of SQS, FIFO queues and standard ones.
 //!
 //! `SendMessageBatch` answers for each message by itself, and may take a message while it fails an
 //! earlier one of the same group. What failed is sent again with everything of its group that came
-//! after it; the deduplication ids keep what was taken from being there twice.
+//! after it; the deduplication ids keep what was taken from being there twice. A standard queue knows neither: only
+//! what failed is sent again.
 //!
 //! Source: SQS API Reference, "SendMessageBatch".
 
@@ -23,18 +24,28 @@ const SEND_MESSAGE_BATCH: &str = "SendMessageBatch";
 const MOST_MESSAGES: usize = 10;
 const MOST_BYTES: usize = 256 * 1024;
 
-/// Sends messages to a FIFO queue.
+/// Sends messages to a queue.
 #[derive(Debug, Clone)]
-pub struct FifoQueue {
+pub struct SqsQueue {
     client: Client,
     url: String,
+    /// A standard queue has neither groups nor deduplication.
+    is_fifo: bool,
 }
 
-impl FifoQueue {
-    pub(crate) fn new(config: &SdkConfig, url: String) -> FifoQueue {
-        FifoQueue {
+impl SqsQueue {
+    pub(crate) fn fifo(config: &SdkConfig, url: String) -> SqsQueue {
+        SqsQueue {
             client: Client::new(config),
             url,
+            is_fifo: true,
+        }
+    }
+
+    pub(crate) fn standard(config: &SdkConfig, url: String) -> SqsQueue {
+        SqsQueue {
+            is_fifo: false,
+            ..SqsQueue::fifo(config, url)
         }
     }
 
@@ -44,7 +55,7 @@ impl FifoQueue {
         let mut round = 1;
         loop {
             let answer = self.send_once(&pending).await?;
-            pending = left_over(&pending, &answer);
+            pending = left_over(&pending, &answer, self.is_fifo);
             if pending.is_empty() {
                 return Ok(());
             }
@@ -63,7 +74,7 @@ impl FifoQueue {
         let entries = messages
             .iter()
             .enumerate()
-            .map(|(index, message)| entry(index, message))
+            .map(|(index, message)| entry(index, message, self.is_fifo))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| own_error(SEND_MESSAGE_BATCH, ErrorKind::Refused, error))?;
         let request = self
@@ -75,7 +86,7 @@ impl FifoQueue {
     }
 }
 
-impl SendMessages for FifoQueue {
+impl SendMessages for SqsQueue {
     async fn send_messages(&self, messages: &[QueueMessage]) -> Result<(), RequestError> {
         let mut rest = messages;
         while !rest.is_empty() {
@@ -101,29 +112,36 @@ fn batch_length(messages: &[QueueMessage]) -> usize {
         .max(1)
 }
 
-fn entry(index: usize, message: &QueueMessage) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn entry(
+    index: usize,
+    message: &QueueMessage,
+    is_fifo: bool,
+) -> Result<SendMessageBatchRequestEntry, BuildError> {
+    let of_fifo = |id: &String| is_fifo.then(|| id.clone());
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(&message.body)
-        .message_group_id(&message.group_id)
-        .message_deduplication_id(&message.deduplication_id)
+        .set_message_group_id(of_fifo(&message.group_id))
+        .set_message_deduplication_id(of_fifo(&message.deduplication_id))
         .build()
 }
 
-/// The messages that were not taken, and those that come after them in their groups.
+/// The messages that were not taken, and in a FIFO queue those that come after them in their groups.
 fn left_over<'a>(
     sent: &[&'a QueueMessage],
     answer: &SendMessageBatchOutput,
+    is_fifo: bool,
 ) -> Vec<&'a QueueMessage> {
     let taken: HashSet<&str> = answer.successful.iter().map(|entry| entry.id()).collect();
     let mut broken_groups = HashSet::new();
     sent.iter()
         .enumerate()
         .filter(|(index, message)| {
-            if !taken.contains(index.to_string().as_str()) {
+            let is_taken = taken.contains(index.to_string().as_str());
+            if !is_taken {
                 broken_groups.insert(&message.group_id);
             }
-            broken_groups.contains(&message.group_id)
+            !is_taken || is_fifo && broken_groups.contains(&message.group_id)
         })
         .map(|(_, message)| *message)
         .collect()
@@ -141,6 +159,7 @@ fn failure(failed: Vec<BatchResultErrorEntry>) -> RequestError {
         operation: SEND_MESSAGE_BATCH,
         kind: kind_of(status, Some(&worst.code), Some(&told)),
         code: Some(worst.code),
+        message: Some(told.clone()),
         source: told.into(),
     }
 }
@@ -191,7 +210,7 @@ mod tests {
             .collect()
     }
 
-    async fn queue(server: &Recorded) -> FifoQueue {
+    async fn queue(server: &Recorded) -> SqsQueue {
         server.clients().await.queue(URL)
     }
 
@@ -216,6 +235,22 @@ mod tests {
                 .body
                 .contains(r#""MessageDeduplicationId":"b2""#)
         );
+    }
+
+    #[tokio::test]
+    async fn a_standard_queue_gets_no_groups_and_only_what_failed_again() {
+        let server = Recorded::answers([
+            answer(&[0, 2], &[(1, false, "InternalError")]),
+            answer(&[0], &[]),
+        ]);
+        let messages = [message("a", 1), message("a", 2), message("a", 3)];
+        let queue = server.clients().await.standard_queue(URL);
+        queue.send_messages(&messages).await.unwrap();
+        assert_eq!(bodies(&server.request(0)), ["a1", "a2", "a3"]);
+        assert_eq!(bodies(&server.request(1)), ["a2"]);
+        for id in ["MessageGroupId", "MessageDeduplicationId"] {
+            assert!(!server.request(0).body.contains(id));
+        }
     }
 
     #[tokio::test]

@@ -41,6 +41,18 @@ impl Answer {
         Answer::http(status, "Content-Type: application/x-amz-json-1.0\r\n", body)
     }
 
+    /// An answer of S3 that has a document.
+    pub(crate) fn xml(status: u16, body: &str) -> Answer {
+        let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{body}");
+        Answer::http(status, "Content-Type: application/xml\r\n", &body)
+    }
+
+    /// An answer of S3 that is an error.
+    pub(crate) fn xml_error(status: u16, code: &str) -> Answer {
+        let body = format!("<Error><Code>{code}</Code><Message>made up</Message></Error>");
+        Answer::xml(status, &body)
+    }
+
     /// An answer that does not say how long it is.
     pub(crate) fn chunked(headers: &str, chunks: &[&str]) -> Answer {
         let mut answer = format!(

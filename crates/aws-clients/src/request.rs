@@ -4,7 +4,8 @@
 //! if it was never sent, or if the service answered with an error that is not its own failure. It may
 //! have been if there was no answer, an answer that cannot be read, or a failure of the service (5xx).
 //!
-//! Source: API References of S3, DynamoDB, SQS, SNS and CloudWatch Logs, "Common errors".
+//! Source: API References of S3, DynamoDB, SQS, SNS, CloudWatch Logs, CloudTrail and Organizations, "Common
+//! errors".
 
 use std::error::Error;
 
@@ -43,6 +44,7 @@ where
         operation,
         kind,
         code: error.code().map(str::to_owned),
+        message: error.message().map(str::to_owned),
         source: Box::new(error),
     }
 }
@@ -57,6 +59,7 @@ pub(crate) fn own_error(
         operation,
         kind,
         code: None,
+        message: None,
         source: source.into(),
     }
 }
@@ -73,6 +76,8 @@ pub(crate) fn kind_of(status: u16, code: Option<&str>, message: Option<&str>) ->
         ErrorKind::KeyDenied
     } else if is_not_found(status, code) {
         ErrorKind::NotFound
+    } else if code == "InvalidObjectState" {
+        ErrorKind::Archived // With 403, but no permission helps.
     } else if is_access_denied(status, code) {
         ErrorKind::AccessDenied
     } else if status >= 500 || is_failure_of_the_service(code) {
@@ -111,12 +116,14 @@ fn is_about_the_key(code: &str, message: &str) -> bool {
 fn is_not_found(status: u16, code: &str) -> bool {
     const CODES: &[&str] = &[
         "AWS.SimpleQueueService.NonExistentQueue",
+        "AWSOrganizationsNotInUseException",
         "NoSuchBucket",
         "NoSuchKey",
         "NoSuchVersion",
         "NotFound",
         "QueueDoesNotExist",
         "ResourceNotFoundException",
+        "TrailNotFoundException",
     ];
     status == 404 || CODES.contains(&code)
 }
@@ -133,9 +140,7 @@ fn is_access_denied(status: u16, code: &str) -> bool {
         "MissingAuthenticationTokenException",
         "UnrecognizedClientException",
     ];
-    // An archived object answers 403 as well, but no permission helps.
-    let is_archived = code == "InvalidObjectState";
-    (matches!(status, 401 | 403) && !is_archived) || CODES.contains(&code)
+    matches!(status, 401 | 403) || CODES.contains(&code)
 }
 
 fn is_failure_of_the_service(code: &str) -> bool {
@@ -161,6 +166,8 @@ mod tests {
             (404, "", "", NotFound),
             (400, "ResourceNotFoundException", "", NotFound),
             (400, "AWS.SimpleQueueService.NonExistentQueue", "", NotFound),
+            (400, "AWSOrganizationsNotInUseException", "", NotFound),
+            (400, "TrailNotFoundException", "", NotFound),
             (403, "AccessDenied", "Access Denied", AccessDenied),
             (403, "AuthorizationError", "", AccessDenied),
             (403, "", "", AccessDenied),
@@ -175,7 +182,7 @@ mod tests {
                 403,
                 "InvalidObjectState",
                 "not valid for the object's storage class",
-                Refused,
+                Archived,
             ),
             (
                 403,

@@ -48,6 +48,7 @@ mod tests {
             operation: "Publish",
             kind,
             code: None,
+            message: None,
             source: "made up".into(),
         }
     }

@@ -237,6 +237,13 @@ impl ObjectKey {
         })
     }
 
+    /// The organization's id, if it stands behind `AWSLogs`, as with organization trails.
+    pub fn organization_id_inside(&self) -> Option<&str> {
+        self.organization_id
+            .as_deref()
+            .filter(|_| self.organization_inside)
+    }
+
     /// The partition of the Region in the name.
     pub fn partition(&self) -> Partition {
         Partition::of_region(&self.name.region)

@@ -12,6 +12,8 @@ pub struct RequestError {
     pub kind: ErrorKind,
     /// The service's own error code, such as `NoSuchKey`, if it answered.
     pub code: Option<String>,
+    /// What the service said about it, if it answered. Text from outside.
+    pub message: Option<String>,
     /// The cause.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
@@ -37,6 +39,8 @@ pub enum ErrorKind {
     AccessDenied,
     /// The object is encrypted with a KMS key that is denied, disabled or gone.
     KeyDenied,
+    /// The object is archived: it must be restored before it can be read.
+    Archived,
     /// Too many requests: the service asks to slow down.
     Throttled,
     /// Larger than the limit that the caller gave.
@@ -54,6 +58,7 @@ impl ErrorKind {
             ErrorKind::NotFound => "not_found",
             ErrorKind::AccessDenied => "access_denied",
             ErrorKind::KeyDenied => "kms_denied",
+            ErrorKind::Archived => "archived",
             ErrorKind::Throttled => "throttled",
             ErrorKind::TooLarge => "too_large",
             ErrorKind::Refused => "refused",
@@ -68,6 +73,7 @@ impl std::fmt::Display for ErrorKind {
             ErrorKind::NotFound => "it does not exist",
             ErrorKind::AccessDenied => "access denied",
             ErrorKind::KeyDenied => "its KMS key cannot be used",
+            ErrorKind::Archived => "it is archived",
             ErrorKind::Throttled => "throttled",
             ErrorKind::TooLarge => "it is too large",
             ErrorKind::Refused => "the service refused",

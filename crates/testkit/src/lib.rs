@@ -31,9 +31,11 @@
 )]
 
 mod build;
+pub mod chain;
 mod run;
 mod world;
 
 pub use build::{gzip, log_file, s3_notification, seconds, sqs_record, time};
+pub use chain::{Chain, SigningKey, TrailSpec};
 pub use run::run;
-pub use world::{Fault, QueueHandle, Sent, World};
+pub use world::{Fault, PublicKeysHandle, QueueHandle, Sent, World};

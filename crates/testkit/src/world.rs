@@ -1,23 +1,32 @@
 //! All ports at once, in memory.
 
+mod account;
+mod objects;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::task::Poll;
 
 use ports::{
-    Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, ObjectLocation, Publication, Publish,
-    Put, PutLogEvents, QueueMessage, ReadObject, RejectedLogEvents, RequestError, SendMessages,
-    StoredObject,
+    Body, Clock, ErrorKind, Item, ItemKey, Items, LogEvent, Publication, Publish, Put,
+    PutLogEvents, QueueMessage, RejectedLogEvents, RequestError, SendMessages,
 };
+
+use self::account::Account;
+pub use self::account::PublicKeysHandle;
+use self::objects::Buckets;
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It fails and nothing is done.
     Fail(ErrorKind),
-    /// It is carried out, and its answer is lost.
+    /// It is carried out, and its answer is lost; that of [`StreamObject`](ports::StreamObject) half way.
     LoseAnswer,
+    /// The bytes of an object end half way, and it is read again, within the same request. Any other
+    /// request is carried out.
+    BreakOff,
     /// The process dies before it.
     DieBefore,
     /// The process dies after it.
@@ -38,7 +47,8 @@ struct State {
     faults: HashMap<usize, Fault>,
     failing: Vec<(String, Fault)>,
     take_turns: bool,
-    objects: BTreeMap<(String, String), Vec<StoredObject>>,
+    buckets: Buckets,
+    account: Account,
     items: BTreeMap<ItemKey, Item>,
     queues: BTreeMap<String, Vec<Sent>>,
     logs: Vec<LogEvent>,
@@ -104,35 +114,6 @@ impl World {
     /// Lets time pass.
     pub fn advance(&self, seconds: i64) {
         self.state.borrow_mut().now_millis += seconds * 1000;
-    }
-
-    /// Puts an object; in a bucket that keeps versions every put is a version.
-    pub fn put_object(&self, bucket: &str, key: &str, content: Vec<u8>) -> StoredObject {
-        let mut state = self.state.borrow_mut();
-        let last_modified = Some(state.now_millis.div_euclid(1000));
-        let versions = state
-            .objects
-            .entry((bucket.into(), key.into()))
-            .or_default();
-        let hash = content
-            .iter()
-            .fold(versions.len() as u64 + 7, |hash, &byte| {
-                hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(byte)
-            });
-        let object = StoredObject {
-            content,
-            etag: format!("{hash:016x}"),
-            version: Some(format!("v{}", versions.len())),
-            last_modified,
-        };
-        versions.push(object.clone());
-        object
-    }
-
-    /// Deletes an object with all its versions.
-    pub fn delete_object(&self, bucket: &str, key: &str) {
-        let mut state = self.state.borrow_mut();
-        state.objects.remove(&(bucket.into(), key.into()));
     }
 
     /// The queue with this name.
@@ -206,6 +187,17 @@ impl World {
         of: &str,
         carry_out: impl FnOnce(&mut State) -> Result<T, RequestError>,
     ) -> Result<T, RequestError> {
+        let carry_out = |state: &mut State, _| carry_out(state);
+        self.request_with_fault(operation, of, carry_out).await
+    }
+
+    /// The same for one that shows its fault in its own way, too.
+    async fn request_with_fault<T>(
+        &self,
+        operation: &'static str,
+        of: &str,
+        carry_out: impl FnOnce(&mut State, Option<Fault>) -> Result<T, RequestError>,
+    ) -> Result<T, RequestError> {
         let takes_turns = self.state.borrow().take_turns;
         if takes_turns {
             turn().await;
@@ -231,7 +223,7 @@ impl World {
         if let Some(Fault::Fail(kind)) = fault {
             return Err(error(operation, kind));
         }
-        let outcome = carry_out(&mut self.state.borrow_mut());
+        let outcome = carry_out(&mut self.state.borrow_mut(), fault);
         match fault {
             Some(Fault::DieAfter) => {
                 self.dead.set(true);
@@ -264,6 +256,7 @@ fn check_size(operation: &'static str, bytes: usize, most: usize) -> Result<(), 
             operation,
             kind: ErrorKind::Refused,
             code: None,
+            message: None,
             source: format!("{bytes} bytes are more than {most}").into(),
         }),
     }
@@ -288,6 +281,7 @@ fn error(operation: &'static str, kind: ErrorKind) -> RequestError {
         operation,
         kind,
         code: None,
+        message: None,
         source: "a fault of the test".into(),
     }
 }
@@ -295,47 +289,6 @@ fn error(operation: &'static str, kind: ErrorKind) -> RequestError {
 impl Clock for World {
     fn now_millis(&self) -> i64 {
         self.state.borrow().now_millis
-    }
-}
-
-impl State {
-    fn object(&self, location: &ObjectLocation) -> Option<&StoredObject> {
-        let key = (location.bucket.clone(), location.key.clone());
-        let versions = self.objects.get(&key)?;
-        match &location.version {
-            None => versions.last(),
-            Some(version) => versions
-                .iter()
-                .find(|object| object.version.as_ref() == Some(version)),
-        }
-    }
-}
-
-impl ReadObject for World {
-    async fn read_object(
-        &self,
-        location: &ObjectLocation,
-        most_bytes: u64,
-    ) -> Result<StoredObject, RequestError> {
-        let of = location.to_string();
-        self.request("GetObject", &of, |state| match state.object(location) {
-            None => Err(error("GetObject", ErrorKind::NotFound)),
-            Some(object) if object.content.len() as u64 > most_bytes => {
-                Err(error("GetObject", ErrorKind::TooLarge))
-            }
-            Some(object) => Ok(object.clone()),
-        })
-        .await
-    }
-
-    async fn read_object_if_changed(
-        &self,
-        location: &ObjectLocation,
-        known_etag: &str,
-        most_bytes: u64,
-    ) -> Result<Option<StoredObject>, RequestError> {
-        let object = self.read_object(location, most_bytes).await?;
-        Ok((object.etag != known_etag).then_some(object))
     }
 }
 

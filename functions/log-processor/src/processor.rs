@@ -300,7 +300,7 @@ where
                 Ok(object) => self.claimed(batch, work, location, announced, object).await,
                 Err(error) if error.kind == ErrorKind::TooLarge && bytes < most_bytes => continue,
                 Err(error) => {
-                    self.note_failure(location, error.kind.name()).await;
+                    self.note_failure(location, reason(&error).0).await;
                     request_failed(&error)
                 }
             };
@@ -658,7 +658,7 @@ impl From<Stopped> for ObjectOutcome {
 
 impl From<RequestError> for Stopped {
     fn from(error: RequestError) -> Self {
-        Stopped::new(FailReason(error.kind.name()), &with_sources(&error))
+        Stopped::new(reason(&error), &with_sources(&error))
     }
 }
 
@@ -685,9 +685,17 @@ fn parse_entry(item: &Item) -> Result<FileEntry, alarm_state::StoredError> {
 
 fn request_failed(error: &RequestError) -> ObjectOutcome {
     ObjectOutcome::Failed {
-        reason: FailReason(error.kind.name()),
+        reason: reason(error),
         error: with_sources(error),
     }
+}
+
+fn reason(error: &RequestError) -> FailReason {
+    FailReason(match error.kind {
+        // CloudTrail's log files are processed when they are new, long before any is archived.
+        ErrorKind::Archived => ErrorKind::Refused.name(),
+        kind => kind.name(),
+    })
 }
 
 fn failed(reason: FailReason, error: &dyn std::fmt::Display) -> ObjectOutcome {

@@ -11,9 +11,10 @@ use crate::scene::{
     BUCKET, NOW, OTHER_ACCOUNT, SECONDS, Scene, batch, event, event_in, key, stop_logging,
 };
 
-const KINDS: [(ErrorKind, &str); 6] = [
+const KINDS: [(ErrorKind, &str); 7] = [
     (ErrorKind::AccessDenied, "access_denied"),
     (ErrorKind::KeyDenied, "kms_denied"),
+    (ErrorKind::Archived, "refused"),
     (ErrorKind::Throttled, "throttled"),
     (ErrorKind::TooLarge, "too_large"),
     (ErrorKind::Refused, "refused"),
