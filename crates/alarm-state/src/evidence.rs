@@ -62,8 +62,11 @@ impl EvidenceBucket {
     }
 }
 
-/// The same event, or without an id the same record.
+/// The same event or finding, or without an id the same record.
 fn is_copy(one: &Evidence, other: &Evidence) -> bool {
+    if let (Some(finding), Some(other_finding)) = (&one.finding, &other.finding) {
+        return (one.time, &finding.id) == (other.time, &other_finding.id);
+    }
     let is_same_record =
         || (&one.location, one.record_index) == (&other.location, other.record_index);
     one.time == other.time

@@ -1,6 +1,7 @@
 //! What a match must say of its filter, so that whoever counts it needs no filters file.
 
 use metric_alarm::AlarmDefinition;
+use notification::FindingGuide;
 use serde::{Deserialize, Serialize};
 
 use crate::{StoredError, hash};
@@ -26,7 +27,13 @@ pub struct Filter {
     /// The stack has a CloudWatch alarm on its metric, which may tell of it instead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_native_alarm: bool,
+    /// What it matches are findings of an integrity check, of which this is to be said. Its pattern is empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<FindingGuide>,
 }
+
+/// What findings are grouped by.
+const FINDINGS_GROUP_BY: [&str; 4] = ["account", "region", "trail", "location"];
 
 /// A suppression that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +90,31 @@ impl Filter {
             },
             expired_suppressions,
             has_native_alarm: false,
+            finding: None,
+        }
+    }
+
+    /// A filter of findings of one kind: `LogFileModified`. Each finding is an alarm, and those that lie less than four hours
+    /// apart are one: what hourly checks find is told as it grows.
+    pub fn finding(name: &str, title: &str, severity: &str, guide: FindingGuide) -> Self {
+        Filter {
+            name: name.to_owned(),
+            title: title.to_owned(),
+            severity: severity.to_owned(),
+            pattern: String::new(),
+            group_by: FINDINGS_GROUP_BY.map(String::from).into(),
+            alarm: Alarm {
+                statistic: "Sum".to_owned(),
+                comparison: "GreaterThanOrEqualToThreshold".to_owned(),
+                threshold: 1.0,
+                period_seconds: 7_200,
+                evaluation_periods: 1,
+                datapoints_to_alarm: 1,
+                treat_missing_data: "missing".to_owned(),
+            },
+            expired_suppressions: Vec::new(),
+            has_native_alarm: false,
+            finding: Some(guide),
         }
     }
 

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A [`Matches`] message carries the samples of one filter and group from one log file (`message`,
-//! `sample_codec`); `group` names the group. Samples are kept in [`Bucket`]s of ten minutes of event
+//! `sample_codec`), or what an integrity check found ([`findings`], `finding`); `group` names the group. Samples are kept in [`Bucket`]s of ten minutes of event
 //! time (`bucket`), the evidence beside them (`evidence`). The [`Head`] of a group has its [`Incident`]s
 //! (`head`, `incident`): [`Head::reconcile`] makes them agree with the alarms of the samples, and each says
 //! what is to be told next ([`Action`]). [`HourQuota`] (`quota`) bounds the messages of all groups together, and [`Ledger`
@@ -27,6 +27,7 @@
 mod bucket;
 mod evidence;
 mod filter;
+mod finding;
 mod group;
 mod head;
 mod incident;
@@ -40,6 +41,7 @@ pub use bucket::{
 };
 pub use evidence::EvidenceBucket;
 pub use filter::{ExpiredSuppression, Filter};
+pub use finding::{Finding, FindingStream, findings};
 pub use group::{GroupId, GroupKeys, hash};
 pub use head::{Forgotten, Head, NATIVE_ALARM_SECONDS, Reconciled};
 pub use incident::{Action, FOLLOW_UP_SECONDS, Incident, NewEvents, Telling};
@@ -49,6 +51,7 @@ pub use message::{
     split,
 };
 pub use metric_alarm::Sample;
+pub use notification::FindingGuide;
 pub use quota::{
     HeldStep, HourQuota, MOST_MESSAGES_AN_HOUR, Slot, SummaryState, hour_of, quota_key,
 };

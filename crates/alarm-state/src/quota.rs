@@ -91,6 +91,9 @@ pub struct HeldStep {
     pub last_event_time: Option<i64>,
     /// What happened, in a sentence.
     pub story: String,
+    /// If its events are findings: what one of them is about, as a singular noun.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
 }
 
 impl HeldStep {
@@ -113,6 +116,10 @@ impl HeldStep {
             first_event_time: incident.first_event_time,
             last_event_time: incident.last_event_time,
             story,
+            unit: filter
+                .finding
+                .as_ref()
+                .map_or_else(String::new, |guide| guide.unit().to_owned()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Message attributes, which filter policies of subscriptions look at.
 
+use crate::machine::FINDING;
 use crate::told::Told;
 
 /// Longest value, in characters.
@@ -14,6 +15,7 @@ pub(crate) fn of_incident(told: &Told<'_>) -> Vec<(String, String)> {
         ("region", told.region()),
         ("incident", Some(told.id.as_str())),
         ("step", Some(step.as_str())),
+        ("type", told.guide.as_ref().map(|_| FINDING)),
     ])
 }
 

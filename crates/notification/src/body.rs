@@ -14,7 +14,7 @@ use crate::words::{counted, duration, instant};
 pub(crate) fn of_incident(told: &Told<'_>, shown: usize) -> String {
     let mut page = Page::default();
     page.paragraph(&told.story);
-    page.paragraph(&which(told));
+    page.paragraph(&which(told, "events"));
     page.blank();
     facts(told, &mut page);
     events(told, shown, &mut page);
@@ -24,7 +24,7 @@ pub(crate) fn of_incident(told: &Told<'_>, shown: usize) -> String {
 }
 
 /// Which message this is: filter, incident, step, repeat.
-fn which(told: &Told<'_>) -> String {
+pub(crate) fn which(told: &Told<'_>, events: &str) -> String {
     let incident = told.incident;
     let severity = match told.severity.as_str() {
         "" => String::new(),
@@ -34,9 +34,9 @@ fn which(told: &Told<'_>) -> String {
         "{}{severity}. Step {} of incident {}.",
         told.title, incident.step, told.id
     );
-    text.push_str(match incident.is_open {
-        true => " It is open: more events may join it.",
-        false => " It is closed.",
+    text.push_str(&match incident.is_open {
+        true => format!(" It is open: more {events} may join it."),
+        false => " It is closed.".into(),
     });
     if incident.merged {
         text.push_str(" It joins incidents that were told apart before.");
@@ -151,7 +151,7 @@ fn how_many(told: &Told<'_>) -> String {
     text
 }
 
-fn group(told: &Told<'_>) -> String {
+pub(crate) fn group(told: &Told<'_>) -> String {
     let entry = |(selector, value): &(String, Option<String>)| match value {
         Some(value) => format!("{selector} = {value}"),
         None => format!("{selector} without a value"),
@@ -179,16 +179,13 @@ fn events(told: &Told<'_>, shown: usize, page: &mut Page) {
     }
     match matched.saturating_sub(shown as u64) {
         0 => {}
-        more => page.line(&format!("... and {}", counted_more(more))),
+        more => page.line(&format!("... and {}", counted_more(more, "event"))),
     }
 }
 
 /// `3 more events`.
-pub(crate) fn counted_more(count: u64) -> String {
-    match count {
-        1 => "1 more event".into(),
-        _ => format!("{count} more events"),
-    }
+pub(crate) fn counted_more(count: u64, noun: &str) -> String {
+    counted(count, &format!("more {noun}"))
 }
 
 fn event_lines(number: usize, event: &Evidence, page: &mut Page) {
@@ -265,14 +262,18 @@ fn why(told: &Told<'_>, page: &mut Page) {
     page.paragraph("Why this was sent");
     page.blank();
     page.fact("Filter", &told.name);
+    page.fact("Condition", &condition(told));
+    page.fact("Pattern", &told.pattern);
+}
+
+/// `Sum >= 3 in 300 s, between 2026-03-02 14:02:00 UTC and 2026-03-02 14:11:00 UTC`.
+pub(crate) fn condition(told: &Told<'_>) -> String {
     let (start, end) = (instant(told.incident.start), instant(told.incident.end));
     let window = format!("between {start} and {end}");
-    let condition = match told.condition.as_str() {
+    match told.condition.as_str() {
         "" => window,
         condition => format!("{condition}, {window}"),
-    };
-    page.fact("Condition", &condition);
-    page.fact("Pattern", &told.pattern);
+    }
 }
 
 fn silencing(told: &Told<'_>, page: &mut Page) {

@@ -8,9 +8,11 @@ use serde_json::json;
 
 use crate::body::{counted_more, delivery, did};
 use crate::evidence::Evidence;
-use crate::shell::{is_plain, show_command};
+use crate::finding::FindingGuide;
+use crate::finding_story::statement;
+use crate::shell::{command, is_plain, show_command};
 use crate::told::Told;
-use crate::words::{counted, instant};
+use crate::words::{counted, instant, plural};
 
 /// Longest description, in characters; chats refuse or fold longer ones.
 const DESCRIPTION_CHARACTERS: usize = 2_500;
@@ -26,6 +28,9 @@ const KEYWORD_CHARACTERS: usize = 50;
 
 /// Most events that are listed.
 const MOST_EVENTS: usize = 3;
+
+/// Most steps of what is to be done.
+const MOST_STEPS: usize = 3;
 
 /// The document of one step.
 pub(crate) fn of_incident(told: &Told<'_>) -> String {
@@ -50,12 +55,17 @@ pub(crate) fn of_incident(told: &Told<'_>) -> String {
 fn lines(told: &Told<'_>) -> Vec<String> {
     let incident = told.incident;
     let matched = told.matched();
+    let unit = told.guide.as_ref().map_or("event", FindingGuide::unit);
     let count = match incident.told_before {
-        0 => counted(matched, "event"),
-        _ => format!("{} new events, {matched} in all", told.new_events()),
+        0 => counted(matched, unit),
+        _ => format!(
+            "{} new {}, {matched} in all",
+            told.new_events(),
+            plural(unit)
+        ),
     };
     let mut step = format!("Step {} of incident {}: {count}", incident.step, told.id);
-    if let Some(delivery) = delivery(told) {
+    if let Some(delivery) = delivery(told).filter(|_| told.guide.is_none()) {
         step.push_str(&format!("; {delivery}"));
     }
     step.push('.');
@@ -64,12 +74,22 @@ fn lines(told: &Told<'_>) -> Vec<String> {
     }
     let mut lines = vec![told.story.clone(), step];
     let shown = told.events.iter().take(MOST_EVENTS);
-    lines.extend(shown.map(event_line));
+    let line = match told.guide {
+        Some(_) => finding_line,
+        None => event_line,
+    };
+    lines.extend(shown.map(line));
     let more = matched.saturating_sub(told.events.len().min(MOST_EVENTS) as u64);
     if more > 0 && !told.events.is_empty() {
-        lines.push(format!("... and {}", counted_more(more)));
+        lines.push(format!("... and {}", counted_more(more, unit)));
     }
+    let meaning = told.guide.iter().map(|guide| guide.meaning.clone());
+    lines.extend(meaning.filter(|meaning| !meaning.is_empty()));
     lines
+}
+
+fn finding_line(event: &Evidence) -> String {
+    format!("{}: {}", event.location, statement(event))
 }
 
 fn event_line(event: &Evidence) -> String {
@@ -79,10 +99,26 @@ fn event_line(event: &Evidence) -> String {
 
 /// Already safe for a chat.
 fn next_steps(told: &Told<'_>) -> Vec<String> {
+    if let Some(guide) = &told.guide {
+        let mut commands = told
+            .events
+            .iter()
+            .filter_map(|event| event.finding.as_ref());
+        let command = commands.find_map(|finding| copyable(command(&finding.check_command)?));
+        let response = guide.response.iter();
+        return command
+            .map(|command| format!("Check it by hand: `{command}`"))
+            .into_iter()
+            .chain(
+                response
+                    .take(MOST_STEPS)
+                    .map(|step| escaped(step, LINE_CHARACTERS)),
+            )
+            .collect();
+    }
     let command = told.events.iter().find_map(show_command);
     let command = command
-        .filter(|command| command.len() < LINE_CHARACTERS * 2)
-        .filter(|command| command.chars().all(|c| is_plain(c) || " |".contains(c)))
+        .and_then(copyable)
         .map(|command| format!("Print an event: `{command}`"));
     let silence = format!(
         "If this is expected, add a suppress entry to filter {}; the mail of this incident proposes one",
@@ -92,6 +128,12 @@ fn next_steps(told: &Told<'_>) -> Vec<String> {
         .into_iter()
         .chain([escaped(&silence, LINE_CHARACTERS)])
         .collect()
+}
+
+/// A command that can be copied from a chat as it is.
+fn copyable(command: String) -> Option<String> {
+    let is_plain = command.chars().all(|c| is_plain(c) || " |".contains(c));
+    (command.len() < LINE_CHARACTERS * 2 && is_plain).then_some(command)
 }
 
 /// What a custom notification is made of, not yet escaped but for the next steps.

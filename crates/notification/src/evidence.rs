@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use raw_json::{Object, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::finding::FindingText;
 use crate::mask::mask_text;
 use crate::phrase::{Phrase, any_target};
 use crate::request::{Request, text};
@@ -88,6 +89,9 @@ pub struct Evidence {
     /// `userIdentity.userName`, where that says who it was and no ARN does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_name: Option<String>,
+    /// What an integrity check found: then this is no event, and there is neither an actor nor a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Box<FindingText>>,
 }
 
 /// What the caller knows of a record: it has resolved time and account and found the record.
@@ -203,6 +207,7 @@ impl Evidence {
             correction: is_correction(record),
             actor_arn: actor_arn.map(|arn| shown(&arn, TEXT_CHARACTERS)),
             user_name: user_name.map(|name| shown(&name, ID_CHARACTERS)),
+            finding: None,
         }
     }
 }
@@ -385,6 +390,7 @@ mod tests {
                 correction: false,
                 actor_arn: None,
                 user_name: text("alice"),
+                finding: None,
             }
         );
     }
@@ -625,6 +631,16 @@ mod tests {
                 correction: flags[2],
                 actor_arn: texts[9].clone(),
                 user_name: texts[10].clone(),
+                finding: flags[0].then(|| {
+                    Box::new(FindingText {
+                        id: names[0].clone(),
+                        statement: names[1].clone(),
+                        since: Some(time),
+                        found_at: None,
+                        facts: vec![(names[2].clone(), names[3].clone())],
+                        check_command: names.clone(),
+                    })
+                }),
             },
         )
     }

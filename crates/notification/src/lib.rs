@@ -26,7 +26,8 @@
 //! its request (`request`, `detail`) by a table of well-known calls (`phrase`); [`story`] and
 //! [`subject_line`] tell the evidence of an alarm (`story`, `deed`); [`message()`] makes of a step of an
 //! [`Incident`] what is sent, as text (`body`), JSON (`machine`) and for chats (`chat`), and
-//! [`summary()`] one message of what was held back; [`mask_text`] and [`mask_json`] take secrets out
+//! [`summary()`] one message of what was held back. What an integrity check found is evidence, too (`finding`), and
+//! is told in words of its own (`finding_story`, `finding_body`). [`mask_text`] and [`mask_json`] take secrets out
 //! (`mask`).
 //!
 //! The promise: every record has evidence and every set of evidence a story, the same in any order;
@@ -44,6 +45,9 @@ mod counts;
 mod deed;
 mod detail;
 mod evidence;
+mod finding;
+mod finding_body;
+mod finding_story;
 mod fit;
 mod machine;
 mod mask;
@@ -59,6 +63,10 @@ mod told;
 mod words;
 
 pub use evidence::{EventKind, Evidence, EvidenceContext, Outcome};
+pub use finding::{FindingGuide, FindingText};
+pub use finding_story::{
+    FindingSubject, story as finding_story, subject_line as finding_subject_line,
+};
 pub use mask::{group_value, is_secret_name, mask_json, mask_text};
 pub use message::{FilterText, Incident, Message, message};
 pub use story::{StorySubject, story, subject_line};

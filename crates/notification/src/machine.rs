@@ -3,16 +3,25 @@
 use serde_json::{Value, json};
 
 use crate::evidence::Evidence;
+use crate::finding_story::statement;
+use crate::shell::command;
 use crate::told::Told;
 use crate::words::rfc3339;
 
 /// The version of both documents: members may be added without a new one.
 pub(crate) const SCHEMA: u32 = 1;
 
+/// The type of an incident of findings, in the document and among the attributes.
+pub(crate) const FINDING: &str = "finding";
+
 /// The document of one step, with so many events. Its members are listed in `docs/notifications.md`.
 pub(crate) fn of_incident(told: &Told<'_>, shown: usize) -> String {
     let incident = told.incident;
-    let events: Vec<Value> = told.events.iter().take(shown).map(event).collect();
+    let as_value = match told.guide {
+        Some(_) => finding,
+        None => event,
+    };
+    let events: Vec<Value> = told.events.iter().take(shown).map(as_value).collect();
     let group: Vec<Value> = told
         .group
         .iter()
@@ -27,7 +36,7 @@ pub(crate) fn of_incident(told: &Told<'_>, shown: usize) -> String {
         .silence
         .as_ref()
         .map(|silence| json!({ "pattern": silence.pattern, "expires": silence.expires }));
-    json!({
+    let mut document = json!({
         "schema": SCHEMA,
         "kind": "incident",
         "incident": told.id,
@@ -60,8 +69,14 @@ pub(crate) fn of_incident(told: &Told<'_>, shown: usize) -> String {
         "events_not_shown": told.matched().saturating_sub(events.len() as u64),
         "events": events,
         "suppress": silence,
-    })
-    .to_string()
+    });
+    if let (Some(guide), Some(members)) = (&told.guide, document.as_object_mut()) {
+        members.insert("type".into(), FINDING.into());
+        let guide = json!({ "unit": guide.unit(), "meaning": guide.meaning, "response": guide.response,
+            "acceptance": guide.acceptance });
+        members.insert("finding".into(), guide);
+    }
+    document.to_string()
 }
 
 /// The evidence with its time as text.
@@ -77,4 +92,27 @@ fn event(evidence: &Evidence) -> Value {
         members.insert("time".into(), time.into());
     }
     value
+}
+
+/// A finding: where, when it was last right, and what is wrong.
+fn finding(evidence: &Evidence) -> Value {
+    let text = evidence.finding.as_deref().cloned().unwrap_or_default();
+    let facts = text.facts.iter();
+    let facts: Vec<Value> = facts
+        .map(|(label, value)| json!({ "label": label, "value": value }))
+        .collect();
+    json!({
+        "time": rfc3339(evidence.time),
+        "account": evidence.account,
+        "region": evidence.region,
+        "location": evidence.location,
+        "finding": {
+            "id": text.id,
+            "statement": statement(evidence),
+            "last_right": text.since.and_then(rfc3339),
+            "found_at": text.found_at.and_then(rfc3339),
+            "facts": facts,
+            "check_command": command(&text.check_command),
+        },
+    })
 }

@@ -18,7 +18,8 @@
 //!
 //! What the caller passes is cleaned once (`told`); plain text (`body`), JSON (`machine`) and chat
 //! (`chat`) are written from that, and how to silence the alarm is found in what the events have in
-//! common (`silence`).
+//! common (`silence`). An incident of findings has a text of its own (`finding_body`) and further members in
+//! the other forms.
 //!
 //! The promise: whatever the input, no form is larger than SNS takes, what a limit cuts is said, known
 //! secrets are masked (also in evidence that was not made by [`Evidence::of`]), and no text breaks a
@@ -32,10 +33,11 @@
 use serde_json::json;
 
 use crate::evidence::Evidence;
+use crate::finding::FindingGuide;
 use crate::fit::{SMALLER, first_that_fits};
-use crate::story::{SUBJECT_CHARACTERS, StorySubject, subject_within};
+use crate::story::SUBJECT_CHARACTERS;
 use crate::told::{MOST_EVENTS, Told};
-use crate::{attributes, body, chat, machine};
+use crate::{attributes, body, chat, finding_body, machine};
 
 /// One step of an incident: everything a message is told from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,6 +75,8 @@ pub struct Incident<'a> {
     pub events: &'a [Evidence],
     /// The incident joins incidents that were told apart before.
     pub merged: bool,
+    /// Its events are findings of an integrity check, of which this is to be said.
+    pub finding: Option<&'a FindingGuide>,
 }
 
 /// What a message says of the filter.
@@ -131,9 +135,13 @@ pub fn message(incident: &Incident<'_>) -> Message {
         });
         first_that_fits(whole.chain(smaller.map(|told| render(&told, 0))), fits)
     };
+    let text = match incident.finding {
+        Some(_) => finding_body::of_incident,
+        None => body::of_incident,
+    };
     Message {
         subject: told.subject.clone(),
-        text: fit(body::of_incident, fits_text),
+        text: fit(text, fits_text),
         json: fit(machine::of_incident, fits_json),
         chat: chat::of_incident(&told),
         attributes: attributes::of_incident(&told),
@@ -164,17 +172,12 @@ pub(crate) fn fits_json(document: &str) -> bool {
     json!(document).to_string().len() <= JSON_BYTES
 }
 
-/// The subject; of later steps it says which.
-pub(crate) fn subject(
-    incident: &Incident<'_>,
-    events: &[&Evidence],
-    title: &StorySubject<'_>,
-) -> String {
-    let total = usize::try_from(incident.matched).unwrap_or(usize::MAX);
+/// The subject, written by `write` within so many characters; of later steps it says which.
+pub(crate) fn subject(incident: &Incident<'_>, write: impl FnOnce(usize) -> String) -> String {
     let step = match incident.step {
         0 | 1 => String::new(),
         step => format!(" (step {step})"),
     };
     let room = SUBJECT_CHARACTERS.saturating_sub(step.len());
-    subject_within(events, total, title, room) + &step
+    write(room) + &step
 }

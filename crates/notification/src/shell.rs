@@ -20,6 +20,13 @@ pub(crate) fn show_command(event: &Evidence) -> Option<String> {
     })
 }
 
+/// Words as a command; `None` if a word of it is masked, cut or empty, so that it would do something else.
+pub(crate) fn command(words: &[String]) -> Option<String> {
+    let is_complete = !words.is_empty() && words.iter().all(|word| is_whole(word));
+    let words: Vec<Cow<'_, str>> = words.iter().map(|word| quoted(word)).collect();
+    is_complete.then(|| words.join(" "))
+}
+
 /// In quotes unless it is plain: nothing in it means anything to a shell.
 fn quoted(text: &str) -> Cow<'_, str> {
     match text.chars().all(is_plain) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::attributes::listed;
 use crate::chat::Notification;
 use crate::fit::{SMALLER, clean, first_that_fits};
-use crate::machine::SCHEMA;
+use crate::machine::{FINDING, SCHEMA};
 use crate::message::{Message, fits_json, fits_text};
 use crate::page::Page;
 use crate::story::{SUBJECT_CHARACTERS, ascii, cut};
@@ -54,7 +54,27 @@ pub struct HeldIncident {
     pub last_event_time: Option<i64>,
     /// What happened, in one sentence.
     pub story: String,
+    /// If these are findings: what one of them is about, as a singular noun. Empty for events.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
 }
+
+impl HeldIncident {
+    /// `3 log files`.
+    fn counted(&self, matched: u64) -> String {
+        counted(
+            matched,
+            if self.unit.is_empty() {
+                EVENT
+            } else {
+                &self.unit
+            },
+        )
+    }
+}
+
+/// What is counted where there are no findings.
+const EVENT: &str = "event";
 
 /// Most incidents, and most filters, that are listed.
 const MOST_ROWS: usize = 50;
@@ -99,6 +119,8 @@ struct Report<'a> {
     incidents: usize,
     /// The events of all incidents.
     matched: u64,
+    /// What these are: `event`, `finding`, or both.
+    unit: &'static str,
     /// The first incidents: worst severity first, then the most events.
     held: Vec<HeldIncident>,
     /// How many filters there are.
@@ -140,6 +162,7 @@ impl<'a> Report<'a> {
             subject: String::new(),
             incidents: held.len(),
             matched: matched.fold(0, u64::saturating_add),
+            unit: unit(&held),
             all_filters: counts.len(),
             filters: counts.iter().take(MOST_ROWS).map(filter).collect(),
             held: first.map(|held| cleaned(held, most_characters)).collect(),
@@ -169,7 +192,7 @@ impl<'a> Report<'a> {
         };
         let incidents = counted(self.incidents as u64, "incident");
         let hour = span(self.summary.hour_start, self.summary.hour_start);
-        let events = counted(self.matched, "event");
+        let events = counted(self.matched, self.unit);
         let subject = format!("{severity}{incidents} held back{hour}: {events}");
         cut(&subject, SUBJECT_CHARACTERS)
     }
@@ -189,11 +212,20 @@ impl<'a> Report<'a> {
         };
         format!(
             "{incidents} with {} were held back between {} and {}, because at most {} an hour are sent.{repeat}",
-            counted(self.matched, "event"),
+            counted(self.matched, self.unit),
             instant(hour_start),
             instant(hour_end),
             counted(limit.into(), "message"),
         )
+    }
+}
+
+/// What is counted in all.
+fn unit(held: &[&HeldIncident]) -> &'static str {
+    match held.iter().filter(|held| !held.unit.is_empty()).count() {
+        0 => EVENT,
+        findings if findings == held.len() => "finding",
+        _ => "events and findings",
     }
 }
 
@@ -235,6 +267,7 @@ fn cleaned(held: &HeldIncident, most_characters: usize) -> HeldIncident {
         name,
         severity: text(&held.severity, 20),
         group: text(&held.group, 200),
+        unit: text(&held.unit, 24),
         story: or(text(&held.story, 400), &title),
         title,
         ..*held
@@ -287,7 +320,7 @@ fn filter_line(count: &FilterCount) -> String {
         "" => String::new(),
         severity => format!("[{}] ", severity.to_uppercase()),
     };
-    let (events, incidents) = (counted(*matched, "event"), counted(*incidents, "incident"));
+    let (events, incidents) = (held.counted(*matched), counted(*incidents, "incident"));
     format!("{severity}{title}: {events} in {incidents} (filter {name})")
 }
 
@@ -295,7 +328,7 @@ fn filter_line(count: &FilterCount) -> String {
 fn held_line(held: &HeldIncident) -> String {
     let about = [held.severity.as_str(), held.title.as_str()];
     let about: Vec<&str> = about.into_iter().filter(|text| !text.is_empty()).collect();
-    let mut line = format!("{}: {}", about.join(", "), counted(held.matched, "event"));
+    let mut line = format!("{}: {}", about.join(", "), held.counted(held.matched));
     let times = [
         ("first", held.first_event_time),
         ("last", held.last_event_time),
@@ -320,8 +353,9 @@ fn document(report: &Report<'_>, rows: usize) -> String {
         .iter()
         .take(most_filters)
         .map(|count| {
-            json!({ "name": count.held.name, "title": count.held.title, "severity": count.held.severity,
-                "incidents": count.incidents, "matched": count.matched })
+            let row = json!({ "name": count.held.name, "title": count.held.title, "severity": count.held.severity,
+                "incidents": count.incidents, "matched": count.matched });
+            typed(row, &count.held)
         })
         .collect();
     let held: Vec<Value> = report
@@ -329,10 +363,11 @@ fn document(report: &Report<'_>, rows: usize) -> String {
         .iter()
         .take(rows)
         .map(|held| {
-            json!({ "incident": held.id, "filter": held.name, "title": held.title,
+            let row = json!({ "incident": held.id, "filter": held.name, "title": held.title,
                 "severity": held.severity, "group": held.group, "matched": held.matched,
                 "first_event_time": held.first_event_time.and_then(rfc3339),
-                "last_event_time": held.last_event_time.and_then(rfc3339), "story": held.story })
+                "last_event_time": held.last_event_time.and_then(rfc3339), "story": held.story });
+            typed(row, held)
         })
         .collect();
     json!({
@@ -351,6 +386,15 @@ fn document(report: &Report<'_>, rows: usize) -> String {
         "held": held,
     })
     .to_string()
+}
+
+/// A row that says so if it is about findings.
+fn typed(mut row: Value, held: &HeldIncident) -> Value {
+    if let (Some(members), false) = (row.as_object_mut(), held.unit.is_empty()) {
+        members.insert("type".into(), FINDING.into());
+        members.insert("unit".into(), held.unit.as_str().into());
+    }
+    row
 }
 
 fn chat(report: &Report<'_>) -> String {

@@ -1,10 +1,12 @@
 //! An incident made safe to tell, and what is found out about it.
 
 use crate::evidence::Evidence;
+use crate::finding::{FindingGuide, LOCATION_CHARACTERS};
+use crate::finding_story::{self, FindingSubject};
 use crate::fit::{clean, is_whole};
 use crate::message::{FilterText, Incident, subject};
 use crate::silence::Silence;
-use crate::story::{StorySubject, story};
+use crate::story::{StorySubject, story, subject_within};
 
 /// Most events that are shown.
 pub(crate) const MOST_EVENTS: usize = 10;
@@ -32,6 +34,8 @@ pub(crate) struct Told<'a> {
     pub(crate) subject: String,
     pub(crate) story: String,
     pub(crate) silence: Option<Silence>,
+    /// If its events are findings.
+    pub(crate) guide: Option<FindingGuide>,
 }
 
 impl<'a> Told<'a> {
@@ -56,6 +60,16 @@ impl<'a> Told<'a> {
             title => title,
         };
         let severity = text(severity, 20);
+        let group: Vec<(String, Option<String>)> = incident
+            .group
+            .iter()
+            .take(MOST_ENTRIES)
+            .map(|(selector, value)| {
+                let value = value.as_deref().map(|value| text(value, 128));
+                (text(selector, 100), value)
+            })
+            .collect();
+        let guide = incident.finding.map(|guide| guide.cleaned(most_characters));
         let about = StorySubject {
             title: &title,
             severity: &severity,
@@ -63,6 +77,18 @@ impl<'a> Told<'a> {
         };
         let shown: Vec<&Evidence> = events.iter().collect();
         let total = usize::try_from(incident.matched).unwrap_or(usize::MAX);
+        let (subject_line, story) = match &guide {
+            Some(guide) => {
+                let about = FindingSubject::of(&title, &severity, guide, &group);
+                let write = |room| finding_story::subject_within(&shown, total, &about, room);
+                let story = finding_story::story(&shown, total, &about);
+                (subject(incident, write), story)
+            }
+            None => {
+                let write = |room| subject_within(&shown, total, &about, room);
+                (subject(incident, write), story(&shown, total, &about))
+            }
+        };
         Told {
             id: text(incident.id, 128),
             name: text(name, 512),
@@ -73,19 +99,12 @@ impl<'a> Told<'a> {
                 .take(MOST_ENTRIES)
                 .map(|(reason, day)| (text(reason, 120), text(day, 10)))
                 .collect(),
-            group: incident
-                .group
-                .iter()
-                .take(MOST_ENTRIES)
-                .map(|(selector, value)| {
-                    let value = value.as_deref().map(|value| text(value, 128));
-                    (text(selector, 100), value)
-                })
-                .collect(),
-            subject: subject(incident, &shown, &about),
-            story: story(&shown, total, &about),
+            subject: subject_line,
+            story,
             silence: Silence::of(&events, incident.told_at),
             incident,
+            guide,
+            group,
             title,
             severity,
             events,
@@ -107,9 +126,12 @@ impl<'a> Told<'a> {
         self.incident.matched.max(self.events.len() as u64)
     }
 
-    /// Seconds from the last event until it is told.
+    /// Seconds from the last event, or from when the last finding was found, until it is told.
     pub(crate) fn delay_seconds(&self) -> Option<i64> {
-        let last = self.incident.last_event_time?;
+        let last = match self.guide {
+            Some(_) => finding_story::found(self.events.iter()).map(|(_, last)| last)?,
+            None => self.incident.last_event_time?,
+        };
         Some(self.incident.told_at.saturating_sub(last))
     }
 
@@ -121,7 +143,7 @@ impl<'a> Told<'a> {
     /// The only account the alarm is about.
     pub(crate) fn account(&self) -> Option<&str> {
         let accounts = self.events.iter().map(|event| Some(event.account.as_str()));
-        self.grouped_by("$.recipientAccountId")
+        self.grouped_by("$.recipientAccountId", "account")
             .or_else(|| only(accounts))
             .filter(|account| is_whole(account) && *account != "unknown")
     }
@@ -129,12 +151,14 @@ impl<'a> Told<'a> {
     /// The only region the alarm is about.
     pub(crate) fn region(&self) -> Option<&str> {
         let regions = self.events.iter().map(|event| event.region.as_deref());
-        self.grouped_by("$.awsRegion")
+        self.grouped_by("$.awsRegion", "region")
             .or_else(|| only(regions))
             .filter(|region| is_whole(region))
     }
 
-    fn grouped_by(&self, selector: &str) -> Option<&str> {
+    /// `name` is what findings are grouped by.
+    fn grouped_by(&self, selector: &str, name: &str) -> Option<&str> {
+        let selector = if self.guide.is_some() { name } else { selector };
         let mut group = self.group.iter();
         let (_, value) = group.find(|(written, _)| written == selector)?;
         value.as_deref().filter(|value| !value.is_empty())
@@ -167,10 +191,13 @@ fn cleaned(event: &Evidence, most_characters: usize) -> Evidence {
         error_message: line(&event.error_message),
         target: line(&event.target),
         detail: line(&event.detail),
-        // A bucket of 63 and a key of 1,024 bytes.
-        location: text(&event.location, 1100),
+        location: text(&event.location, LOCATION_CHARACTERS),
         actor_arn: line(&event.actor_arn),
         user_name: id(&event.user_name),
+        finding: event
+            .finding
+            .as_ref()
+            .map(|finding| Box::new(finding.cleaned(most_characters))),
         ..event.clone()
     }
 }

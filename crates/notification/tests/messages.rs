@@ -205,6 +205,7 @@ fn held(id: usize, severity: &str, name: &str, matched: u64) -> HeldIncident {
         first_event_time: Some(TIME),
         last_event_time: Some(TIME + 60),
         story: format!("alice did {name} {matched} times from 198.51.100.7."),
+        unit: String::new(),
     }
 }
 
@@ -432,6 +433,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
                 correction: flags[1],
                 actor_arn: some(7),
                 user_name: some(0),
+                finding: None,
             }
         },
     )
@@ -501,6 +503,7 @@ proptest! {
             beyond_horizon: counts[2],
             events: &events,
             merged: flags[2],
+            finding: None,
         });
         check(&told)?;
         let json: Value = serde_json::from_str(&told.json).unwrap();
@@ -524,6 +527,7 @@ proptest! {
             first_event_time: time,
             last_event_time: time,
             story: texts[5].clone(),
+            unit: if id % 3 == 0 { texts[2].clone() } else { String::new() },
         }).collect();
         let told = summary(&Summary { hour_start, hour_end, held: &held, ..HOUR });
         check(&told)?;

@@ -712,6 +712,7 @@ fn any_evidence() -> impl Strategy<Value = Evidence> {
                     correction: flags[0],
                     actor_arn: None,
                     user_name: None,
+                    finding: None,
                 }
             },
         )

@@ -4,7 +4,7 @@ use alarm_state::{
     Action, GroupKeys, Head, HeldStep, HourQuota, Incident, MOST_MESSAGES_AN_HOUR, Slot,
     StoredError, SummaryState, hour_of, quota_key,
 };
-use notification::{Evidence, FilterText, HeldIncident, Message, StorySubject};
+use notification::{Evidence, FilterText, FindingSubject, HeldIncident, Message, StorySubject};
 use ports::{
     Attribute, Body, Clock, ErrorKind, Item, ItemKey, Items, Publication, Publish, Put,
     RequestError, with_sources,
@@ -137,7 +137,11 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
         }
         let message = step_message(head, incident, (step, may_be_repeat), &events, now)?;
         let incident_id = incident.id.clone();
-        let newest = incident.last_event_time;
+        // Findings are as old as what was last right: that says nothing of how fast they are told.
+        let newest = match head.filter.finding {
+            Some(_) => None,
+            None => incident.last_event_time,
+        };
         if incident.telling.is_none_or(|telling| telling.refused) {
             change(group, index, |incident| incident.begin_telling(now));
             self.save(group, is_told).await?;
@@ -224,6 +228,7 @@ impl<T: Items, P: Publish, C: Clock> Teller<'_, T, P, C> {
                 operation: "Publish",
                 kind: ErrorKind::Refused,
                 code: None,
+                message: None,
                 source: NO_TIME.into(),
             });
         }
@@ -472,8 +477,7 @@ fn step_message(
         .iter()
         .map(|expired| (expired.reason.clone(), expired.expires.clone()))
         .collect();
-    let names = filter.group_by.iter().cloned();
-    let group: Vec<(String, Option<String>)> = names.zip(head.group.iter().cloned()).collect();
+    let group = named_group(head);
     Ok(notification::message(&notification::Incident {
         id: &incident.id,
         step,
@@ -498,17 +502,35 @@ fn step_message(
         beyond_horizon: incident.beyond_horizon,
         events,
         merged: incident.merged,
+        finding: filter.finding.as_ref(),
     }))
 }
 
+/// What the group is grouped by, with its values.
+fn named_group(head: &Head) -> Vec<(String, Option<String>)> {
+    let names = head.filter.group_by.iter().cloned();
+    names.zip(head.group.iter().cloned()).collect()
+}
+
 fn held_step(head: &Head, incident: &Incident, events: &[Evidence]) -> HeldStep {
-    let subject = StorySubject {
-        title: &head.filter.title,
-        severity: &head.filter.severity,
-        threshold: None,
-    };
+    let (title, severity) = (&head.filter.title, &head.filter.severity);
     let events: Vec<&Evidence> = events.iter().collect();
-    let story = notification::story(&events, incident.matched as usize, &subject);
+    let matched = incident.matched as usize;
+    let story = match &head.filter.finding {
+        Some(guide) => {
+            let group = named_group(head);
+            let subject = FindingSubject::of(title, severity, guide, &group);
+            notification::finding_story(&events, matched, &subject)
+        }
+        None => {
+            let subject = StorySubject {
+                title,
+                severity,
+                threshold: None,
+            };
+            notification::story(&events, matched, &subject)
+        }
+    };
     HeldStep::new(head, incident, story)
 }
 
@@ -530,6 +552,7 @@ fn held_incident(step: &HeldStep) -> HeldIncident {
         first_event_time: step.first_event_time,
         last_event_time: step.last_event_time,
         story: step.story.clone(),
+        unit: step.unit.clone(),
     }
 }
 

@@ -10,6 +10,7 @@
 mod batches;
 mod counting;
 mod faults;
+mod findings;
 mod floods;
 mod held;
 mod native;
