@@ -24,6 +24,7 @@ PRICES = {
     "EventBridge, a million opt-in events of S3": 1.00,
     "EventBridge Scheduler, a million invocations": 1.00,
     "S3, a million GET requests": 0.40,
+    "S3, a million LIST requests": 5.00,
     "DynamoDB on demand, a million write units": 0.625,
     "DynamoDB on demand, a million read units": 0.125,
     "DynamoDB, a GB stored for a month": 0.25,
@@ -49,8 +50,12 @@ VOLUMES = [
 ]
 
 HOURS = 730
-DIGEST_FILES = HOURS * 17  # one an hour for each of the Regions that are on by default
+REGIONS = 17  # those that are on by default
+DIGEST_FILES = HOURS * REGIONS  # one an hour for each
 TICKS = HOURS * 12
+RUNS = HOURS  # of the digest validator
+MONTHS_OF_HISTORY = 12
+DAYS_OF_HISTORY = 365
 
 # Assumed. The times have AWS's own latencies in them; without these 10 to 30 ms were measured for a file.
 SECONDS_OF_A_FILE = 0.10
@@ -66,18 +71,38 @@ MONTHS_IN_LEDGER = 1.5
 READS_OF_A_MATCH = 6
 WRITES_OF_A_MATCH = 6
 WRITE_UNITS_OF_A_WRITE = 3  # samples and evidence are some KB, and the head is in an index, too
+# Of a run of the digest validator, as counted in one over a single Region with 2, 8 and 40 log files an hour.
+LISTS_OF_A_RUN = 3  # accounts and Regions
+LISTS_OF_A_CHAIN = 5  # digest files, four folders of log files
+KEYS_OF_A_LIST = 1_000
+LISTED_HOURS = 60  # the window, and what lies before it in the folders of its days
+GETS_OF_A_FILE = 2  # when it is new, and one hour of the window again in each run
+READS_OF_A_RUN = 2
+READS_OF_A_CHAIN = 2
+BYTES_OF_A_READ_UNIT = 4_096
+WINDOW_HOURS = 49
+WRITE_UNITS_OF_A_RUN = 2
+WRITE_UNITS_OF_A_CHAIN = 5  # twice the checkpoint, of less than 2 KB, and what no digest lists yet
+BYTES_OF_A_DIGEST = 500  # in the window
+BYTES_OF_A_LOG = 250
+# Assumed, with AWS's own latencies: requests of a chain that wait for each other, and a file of 32 that are read at a time.
+SECONDS_OF_A_CHAIN = 0.5
+SECONDS_OF_A_VALIDATED_FILE = 0.005
+SECONDS_OF_A_LONG_RUN = 14 * 60
+DIGEST_VALIDATOR_GB = 0.5
+LISTS_OF_A_DAY_OF_HISTORY = 4
 # START, END and REPORT (400), the log line (400), the metrics (700, measured).
 LOG_BYTES_OF_AN_INVOCATION = 1_500
 EVIDENCE_MONTHS = 3
 LOG_MONTHS = 1
 COMPRESSED = 0.15
 BYTES_OF_AN_EVENT = 1_408 + 26  # compact JSON in samples/, and what CloudWatch Logs adds to each log event
-# Metrics in every hour, and metrics in a quarter of the hours.
-OWN_METRICS = 10 + 9 * 0.25
+# Metrics in every hour, five of them of the digest validator, and metrics in a quarter of the hours.
+OWN_METRICS = 10 + 5 + 9 * 0.25
 # Of the 19 filters two match in every hour, the others in one of twenty.
 FILTER_METRICS = 2 + 17 * 0.05
 NATIVE_ALARMS = 19
-OWN_ALARM_METRICS = 14
+OWN_ALARM_METRICS = 17
 
 
 def million(count: float, price: str) -> float:
@@ -96,12 +121,47 @@ def logs(count: float, months: float) -> float:
     )
 
 
+def validation(files: float) -> dict[str, float]:
+    """What the digest validator does for so many log files a month."""
+    chains = RUNS * REGIONS
+    logs_of_a_digest = files / DIGEST_FILES
+    more_pages = logs_of_a_digest * LISTED_HOURS / KEYS_OF_A_LIST
+    lists = RUNS * LISTS_OF_A_RUN + chains * (LISTS_OF_A_CHAIN + more_pages)
+    gets = GETS_OF_A_FILE * (files + DIGEST_FILES)
+    in_window = BYTES_OF_A_DIGEST + logs_of_a_digest * BYTES_OF_A_LOG
+    window_units = WINDOW_HOURS * in_window / BYTES_OF_A_READ_UNIT
+    reads = RUNS * READS_OF_A_RUN + chains * (READS_OF_A_CHAIN + window_units) + files
+    writes = RUNS * WRITE_UNITS_OF_A_RUN + chains * (WRITE_UNITS_OF_A_CHAIN + 1 + in_window // 1_024)
+    seconds = chains * SECONDS_OF_A_CHAIN + gets * SECONDS_OF_A_VALIDATED_FILE
+    return {
+        "Validation, S3": million(lists, "S3, a million LIST requests") + million(gets, "S3, a million GET requests"),
+        "Validation, Lambda and DynamoDB": million(RUNS, "Lambda, a million requests")
+        + million(RUNS, "EventBridge Scheduler, a million invocations")
+        + seconds * DIGEST_VALIDATOR_GB * PRICES["Lambda on arm64, a GB-second"]
+        + million(writes, "DynamoDB on demand, a million write units")
+        + million(reads, "DynamoDB on demand, a million read units"),
+    }
+
+
+def first_run(volume: dict) -> dict[str, float]:
+    """What it costs once to validate the history: dollars, and how many runs it takes."""
+    months = MONTHS_OF_HISTORY
+    gets = months * (volume["events"] / volume["events_in_file"] + DIGEST_FILES)
+    lists = DAYS_OF_HISTORY * REGIONS * LISTS_OF_A_DAY_OF_HISTORY + gets / KEYS_OF_A_LIST
+    seconds = gets * SECONDS_OF_A_VALIDATED_FILE
+    return {
+        "S3": million(lists, "S3, a million LIST requests") + million(gets, "S3, a million GET requests"),
+        "Lambda": seconds * DIGEST_VALIDATOR_GB * PRICES["Lambda on arm64, a GB-second"],
+        "runs": -(-seconds // SECONDS_OF_A_LONG_RUN),
+    }
+
+
 def stack(volume: dict) -> dict[str, float]:
     """The stack, by component. Those that are fixed come first."""
     files = volume["events"] / volume["events_in_file"]
     announced = files + DIGEST_FILES
     matches = files * volume["matches"]
-    invocations = announced + matches + TICKS
+    invocations = announced + matches + TICKS + RUNS
     seconds = "Lambda on arm64, a GB-second"
     stored = files * BYTES_OF_A_LEDGER_ENTRY * MONTHS_IN_LEDGER
     return {
@@ -117,7 +177,7 @@ def stack(volume: dict) -> dict[str, float]:
         "EventBridge, notifications of S3": million(announced, "EventBridge, a million opt-in events of S3"),
         "SQS, messages": million(3 * announced, "SQS standard, a million requests")
         + million(3 * matches, "SQS FIFO, a million requests"),
-        "Lambda": million(invocations, "Lambda, a million requests")
+        "Lambda": million(announced + matches + TICKS, "Lambda, a million requests")
         + announced * SECONDS_OF_A_FILE * LOG_PROCESSOR_GB * PRICES[seconds]
         + (matches + TICKS) * SECONDS_OF_A_MATCH * ALARM_NOTIFIER_GB * PRICES[seconds],
         "S3, reading log files": million(files, "S3, a million GET requests"),
@@ -130,6 +190,7 @@ def stack(volume: dict) -> dict[str, float]:
         + gigabytes(stored, "DynamoDB point-in-time recovery, a GB for a month"),
         "Evidence log, ApiActivityWithoutMFA": logs(files * volume["without_mfa"], EVIDENCE_MONTHS),
         "Evidence log, all other filters": logs(files * (volume["evidence"] - volume["without_mfa"]), EVIDENCE_MONTHS),
+        **validation(files),
         "Logs of the functions": logs(invocations * LOG_BYTES_OF_AN_INVOCATION, LOG_MONTHS),
         "SNS, with mail to one address": million(volume["told"], "SNS, a million requests")
         + volume["told"] / 1e5 * PRICES["SNS, 100,000 mails"],
@@ -186,10 +247,18 @@ def tables() -> str:
     ]
     stacks = [stack(volume) for volume in VOLUMES]
     without = [sum(each.values()) - each["Evidence log, ApiActivityWithoutMFA"] for each in stacks]
+    firsts = [first_run(volume) for volume in VOLUMES]
+    history = [
+        row("a year of history, once", [f"{volume['events'] // 1_000_000} million" for volume in VOLUMES]),
+        row("---", ["---:"] * len(VOLUMES)),
+        *(row(f"{name}, dollars", [dollars(each[name]) for each in firsts]) for name in ("S3", "Lambda")),
+        row("runs, one an hour", [f"{each['runs']:.0f}" for each in firsts]),
+    ]
     parts = [
         counts,
         table(stacks, "Trailwarden, dollars a month"),
         ["Without the filter ApiActivityWithoutMFA: " + ", ".join(dollars(each) for each in without) + " dollars."],
+        history,
         table([cloudwatch_logs(volume) for volume in VOLUMES], "CloudWatch Logs, dollars a month"),
         ["Both cost the same at: " + ", ".join(
             f"{break_even(volume)} million events with {volume['events_in_file']} in a log file" for volume in VOLUMES) + "."],

@@ -47,6 +47,11 @@ if [ -n "${TRAILWARDEN_REAL_LOG_FILES:-}" ]; then
     step 'real log files with known answers'
     cargo test --locked -p trailwarden --test real_log_files -- --ignored
 fi
+if [ -n "${TRAILWARDEN_DIGEST_PARITY:-}" ]; then
+    step 'validate-logs beside the AWS CLI'
+    python3 "$TRAILWARDEN_DIGEST_PARITY" --seed 7 backfill chain-restart digest-deleted-run junk-key-hides \
+        log-access-denied log-modified -- "${CARGO_TARGET_DIR:-target}/debug/trailwarden" validate-logs
+fi
 
 step 'documentation'
 RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked --quiet

@@ -30,6 +30,10 @@ pub enum Command {
     Show(Show),
     /// Have an existing bucket announce its objects to EventBridge; its other notifications stay.
     Attach(Attach),
+    /// Check the digest chain of a trail and the log files it vouches for, like `aws cloudtrail validate-logs`.
+    ValidateLogs(ValidateLogs),
+    /// Save what digests are verified with, for validation without a connection.
+    Digest(DigestCommands),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -234,4 +238,151 @@ pub struct Attach {
     /// How to print it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+}
+
+/// The options of `validate-logs`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status, as that of the AWS CLI: 0 when nothing is invalid, 1 when a digest or log file is, 255 when it could not run to its end. With --strict: 0 without a problem (notices and warnings are told), 1 with one, 2 when there is none but something could not be read, or it could not run."
+)]
+pub struct ValidateLogs {
+    /// The ARN of the trail; with --dir only needed where the folder holds several.
+    #[arg(long, value_name = "ARN", required_unless_present = "dir")]
+    pub trail_arn: Option<String>,
+    /// Validate what was delivered from this time on, UTC: 2026-03-01T00:00:00Z [default with --dir: the oldest digest].
+    #[arg(long, value_name = "TIME", required_unless_present = "dir")]
+    pub start_time: Option<String>,
+    /// Validate what was delivered up to this time, UTC [default: now].
+    #[arg(long, value_name = "TIME")]
+    pub end_time: Option<String>,
+    /// The bucket with the digests [default: that of the trail].
+    #[arg(long, value_name = "BUCKET")]
+    pub s3_bucket: Option<String>,
+    /// What keys begin with, before /AWSLogs/; only with --s3-bucket [default: that of the trail].
+    #[arg(long, value_name = "PREFIX")]
+    pub s3_prefix: Option<String>,
+    /// The account whose log files are validated; an organization trail needs it [default: that of the ARN].
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account_id: Option<String>,
+    /// The Region whose log files are validated [default: the home Region of the trail].
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// A profile of the AWS configuration files [default: AWS_PROFILE, or default].
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub profile: Option<String>,
+    /// Name the valid files, too.
+    #[arg(long)]
+    pub verbose: bool,
+    /// How many objects are read at the same time.
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub concurrency: NonZeroUsize,
+    /// Validate downloaded or moved copies below this folder; nothing is asked of AWS.
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        requires = "public_keys",
+        conflicts_with = "profile"
+    )]
+    pub dir: Option<PathBuf>,
+    /// Public keys for --dir, as `digest keys` saves them or `aws cloudtrail list-public-keys` prints them; may be repeated.
+    #[arg(long, value_name = "FILE", requires = "dir")]
+    pub public_keys: Vec<PathBuf>,
+    /// Metadata of the digest objects for --dir, as `digest signatures` saves them [default: signatures are taken from the digest that follows].
+    #[arg(long, value_name = "FILE", requires = "dir")]
+    pub signatures: Option<PathBuf>,
+    /// Hold every statement of the chain against what is there: gaps, links, what no digest lists, what is missing at the end.
+    #[arg(long)]
+    pub strict: bool,
+    /// Validate every Region that has digests (with --strict).
+    #[arg(long, requires = "strict")]
+    pub all_regions: bool,
+    /// Validate every account that has digests (with --strict).
+    #[arg(long, requires = "strict")]
+    pub all_accounts: bool,
+    /// The organization of an organization trail, where --s3-bucket says where its files are: o-... (with --strict).
+    #[arg(long, value_name = "ID", requires = "strict")]
+    pub organization_id: Option<String>,
+    /// Objects are kept for so many days; what is older and gone has expired (with --strict).
+    #[arg(long, value_name = "DAYS", requires = "strict")]
+    pub retention_days: Option<u32>,
+    /// Take copies in another bucket, or below another prefix, for valid (with --strict).
+    #[arg(long, requires = "strict")]
+    pub allow_copies: bool,
+    /// How to print what was found: for people, or as JSON lines (with --strict).
+    #[arg(long, value_enum, requires = "strict")]
+    pub format: Option<Format>,
+}
+
+/// `digest`.
+#[derive(Debug, Args)]
+pub struct DigestCommands {
+    /// What to save.
+    #[command(subcommand)]
+    pub command: DigestCommand,
+}
+
+/// The commands below `digest`.
+#[derive(Debug, Subcommand)]
+pub enum DigestCommand {
+    /// Save the public keys of Regions, for `validate-logs --dir --public-keys`.
+    #[command(after_help = "Exit status: 0 when they were saved, 2 when they were not.")]
+    Keys(DigestKeys),
+    /// Save the metadata of a trail's digest objects, for `validate-logs --dir --signatures`.
+    #[command(after_help = "Exit status: 0 when they were saved, 2 when they were not.")]
+    Signatures(DigestSignatures),
+}
+
+/// The options of `digest keys`.
+#[derive(Debug, Args)]
+pub struct DigestKeys {
+    /// A Region whose digests are to be verified; may be repeated.
+    #[arg(long, required = true, value_name = "REGION")]
+    pub region: Vec<RegionName>,
+    /// Keys that were valid from this time on: 2026-03-02, 2026-03-02T02:10:00Z or Unix seconds.
+    #[arg(long, value_name = "TIME", value_parser = time::parse::<Start>)]
+    pub start_time: i64,
+    /// Keys that were valid up to this time [default: now].
+    #[arg(long, value_name = "TIME", value_parser = time::parse::<End>)]
+    pub end_time: Option<i64>,
+    /// A profile of the AWS configuration files [default: AWS_PROFILE, or default].
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub profile: Option<String>,
+    /// Where to write them [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// The options of `digest signatures`.
+#[derive(Debug, Args)]
+pub struct DigestSignatures {
+    /// The bucket with the digests, as NAME or s3://NAME.
+    #[arg(long, value_name = "BUCKET")]
+    pub s3_bucket: BucketName,
+    /// What keys begin with, before /AWSLogs/.
+    #[arg(long, value_name = "PREFIX")]
+    pub s3_prefix: Option<String>,
+    /// The organization of an organization trail: o-...
+    #[arg(long, value_name = "ID")]
+    pub organization_id: Option<String>,
+    /// The account whose digests they are; may be repeated.
+    #[arg(long, required = true, value_name = "ACCOUNT")]
+    pub account_id: Vec<AccountId>,
+    /// The Region whose digests they are; may be repeated.
+    #[arg(long, required = true, value_name = "REGION")]
+    pub region: Vec<RegionName>,
+    /// Digests that end from this time on: 2026-03-02, 2026-03-02T02:10:00Z or Unix seconds.
+    #[arg(long, value_name = "TIME", value_parser = time::parse::<Start>)]
+    pub start_time: i64,
+    /// Digests that end up to this time [default: now].
+    #[arg(long, value_name = "TIME", value_parser = time::parse::<End>)]
+    pub end_time: Option<i64>,
+    /// A profile of the AWS configuration files [default: AWS_PROFILE, or default].
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub profile: Option<String>,
+    /// How many objects are read at the same time.
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub concurrency: NonZeroUsize,
+    /// Where to write them [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }

@@ -11,6 +11,7 @@ pub mod args;
 mod attach_command;
 mod aws_names;
 mod diagnostics;
+mod digest_command;
 mod filters_command;
 mod kept;
 mod output;
@@ -23,6 +24,7 @@ pub mod source;
 mod test_filter_command;
 mod text_report;
 mod time;
+mod validate_logs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -40,6 +42,8 @@ enum Outcome {
     Found,
     /// 2, after the command has said why.
     CouldNotRun,
+    /// 255, after the command has said why, where the AWS CLI would end so.
+    CouldNotRunAsAwsCli,
 }
 
 /// Runs the command line; the first argument is the program's name.
@@ -56,6 +60,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Outcome::Fine) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
         Ok(Outcome::CouldNotRun) => ExitCode::from(2),
+        Ok(Outcome::CouldNotRunAsAwsCli) => ExitCode::from(255),
         Err(error) => {
             diagnostics::error(&format!("{error:#}"));
             ExitCode::from(2)
@@ -70,6 +75,8 @@ fn dispatch(command: Command) -> anyhow::Result<Outcome> {
         Command::Filters(arguments) => filters_command::run(&arguments.command),
         Command::Show(arguments) => show_command::run(&arguments),
         Command::Attach(arguments) => attach(&arguments),
+        Command::ValidateLogs(arguments) => validate_logs::run(&arguments),
+        Command::Digest(arguments) => digest_command::run(&arguments.command),
         Command::Completions { shell } => {
             let mut completions = Vec::new();
             clap_complete::generate(
@@ -91,8 +98,9 @@ fn attach(arguments: &args::Attach) -> anyhow::Result<Outcome> {
 
 #[cfg(not(feature = "aws"))]
 fn attach(_: &args::Attach) -> anyhow::Result<Outcome> {
-    anyhow::bail!(
-        "this build has no AWS support, expected one without --no-default-features: \
-         cargo build --release --package trailwarden"
-    )
+    anyhow::bail!(NO_AWS)
 }
+
+#[cfg(not(feature = "aws"))]
+const NO_AWS: &str = "this build has no AWS support, expected one without --no-default-features: \
+                      cargo build --release --package trailwarden";

@@ -3,7 +3,7 @@
 //! A digest is trusted if its own metadata hold a signature that verifies, or if its successor does: every digest
 //! carries the signature of the one before it. It does not matter where a signature was found: nobody but CloudTrail
 //! can make one that verifies. So trust is decided from the newest digest of a batch back to the oldest, and digests at
-//! the end of a batch that only a successor can prove wait for the next batch. Then the links are
+//! the end of a batch that only a successor can prove wait for the next batch, as many as fit. Then the links are
 //! looked at from the oldest to the newest: what a digest names as its predecessor must be there, with that hash and
 //! signature, and end when it starts.
 
@@ -11,9 +11,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::listing::is_backfill;
 use crate::{
-    DigestFile, DigestKey, DigestObject, Finding, FindingKind, Location, Metadata, OpenedDigest,
-    Previous, PublicKeys, Sha256, SignatureCheck, signing_string, verify,
+    DigestFile, DigestKey, DigestObject, Finding, FindingKind, Location, OpenedDigest, Previous,
+    PublicKeys, Sha256, SignatureCheck, signing_string, verify,
 };
 
 /// Digests in one batch.
@@ -21,6 +22,9 @@ pub const MOST_IN_BATCH: usize = 64;
 
 /// Digests that wait for a successor to prove them.
 const MOST_WAITING: usize = 1_000;
+
+/// What they hold in memory, in bytes: a hundred times what is usual.
+const MOST_WAITING_BYTES: usize = 16 << 20;
 
 /// Trusted digests that are remembered, to see when a chain passes one by.
 const MOST_REMEMBERED: usize = 48;
@@ -92,7 +96,7 @@ pub struct ChainWalk {
     listed: VecDeque<Location>,
     /// Names of everything that was listed: what is read and invalid is not missing.
     present: HashSet<String>,
-    /// Read, and to be proven by a successor.
+    /// Read, and to be proven by a successor; their lists of log files stay compressed until then.
     waiting: Vec<DigestRead>,
     last: Option<Link>,
     /// Before the last, the newest first.
@@ -107,7 +111,14 @@ pub struct ChainWalk {
     complete_to: Option<i64>,
     /// Digests that ended before this are not kept.
     kept_from: Option<i64>,
+    /// Until when there were digests before the first that was listed.
+    began_before: Option<i64>,
+    /// The time, if it is known.
+    now: i64,
 }
+
+/// The signatures that digests name, by the key they name.
+type Named = HashMap<String, Vec<String>>;
 
 /// A digest of a batch on its way to a verdict.
 struct Candidate {
@@ -134,6 +145,8 @@ impl ChainWalk {
             complete_from: None,
             complete_to: None,
             kept_from: None,
+            began_before: None,
+            now: i64::MAX,
         }
     }
 
@@ -166,11 +179,34 @@ impl ChainWalk {
         self
     }
 
+    /// The stream is known to have digests before the first that is listed, the last of which ends at this time, so a
+    /// first digest that names none before it is a restart.
+    #[must_use]
+    pub fn began_before(mut self, end: Option<i64>) -> Self {
+        self.began_before = end;
+        self
+    }
+
+    /// The time: no backfill digest is made later.
+    #[must_use]
+    pub fn now(mut self, now: i64) -> Self {
+        self.now = now;
+        self
+    }
+
     /// Adds what a listing gave: digests of this stream, the oldest first, none older than what was added before.
     pub fn listed(&mut self, locations: impl IntoIterator<Item = Location>) {
         for location in locations {
-            self.present.insert(location.key.clone());
+            self.present.insert(self.name(&location.key).to_owned());
             self.listed.push_back(location);
+        }
+    }
+
+    /// What a digest is known by: its key, or where copies are taken its file name, which is unique, too.
+    fn name<'k>(&self, key: &'k str) -> &'k str {
+        match self.takes_copies {
+            true => file_name(key),
+            false => key,
         }
     }
 
@@ -198,6 +234,32 @@ impl ChainWalk {
         self.last.as_ref()
     }
 
+    /// The end of the newest digest that was examined, proven or not.
+    pub fn newest_present(&self) -> Option<i64> {
+        self.last_present_end
+    }
+
+    /// What is missing between the last digest that is proven and those that are there behind it and prove nothing,
+    /// so that none of them says so; asked when the walk is over. What ends after `until` is not counted.
+    pub fn missing_at_end(&self, until: i64) -> Option<Finding> {
+        let last = self.last.as_ref().filter(|_| !self.is_backfill)?;
+        let newest = self.last_present_end?.min(until);
+        if self.unproven == 0 || newest <= last.end {
+            return None;
+        }
+        let missing = hours_between(last.end, newest).saturating_sub(self.unproven);
+        let finding = Finding::of_range(FindingKind::DigestMissing, last.end, newest);
+        let finding = finding
+            .counting(missing)
+            .fact("last proven digest", last.key.as_str());
+        (missing > 0).then_some(finding)
+    }
+
+    /// About how many bytes the digests hold that wait for a successor.
+    pub fn held_bytes(&self) -> usize {
+        self.waiting.iter().map(DigestRead::held_bytes).sum()
+    }
+
     /// Examines the batch that was wanted.
     ///
     /// `keys` are the public keys of the digests' Region, all that could be found; see
@@ -211,13 +273,16 @@ impl ChainWalk {
         self.listed.drain(..reads.len().min(self.listed.len()));
         let mut reads: Vec<DigestRead> = self.waiting.drain(..).chain(reads).collect();
         if !(is_last && self.listed.is_empty()) {
-            let proven = reads
-                .iter()
-                .rposition(|read| self.proves_itself(read, keys));
-            let waiting = reads.len() - proven.map_or(0, |at| at + 1);
-            if waiting <= MOST_WAITING {
-                self.waiting = reads.split_off(reads.len() - waiting);
-            }
+            let decided = self.decided(&reads, keys);
+            let mut bytes = 0;
+            let fits = |read: &&DigestRead| {
+                bytes += read.held_bytes();
+                bytes <= MOST_WAITING_BYTES
+            };
+            // Of too many that nothing proves, the oldest wait no longer.
+            let undecided = reads.iter().skip(decided).rev();
+            let waiting = undecided.take(MOST_WAITING).take_while(fits).count();
+            self.waiting = reads.split_off(reads.len() - waiting);
         }
         let candidates = self.proven(reads, keys);
         candidates
@@ -226,21 +291,31 @@ impl ChainWalk {
             .collect()
     }
 
-    /// Whether it needs no successor: its own signature verifies, or nothing could help it.
-    fn proves_itself(&self, read: &DigestRead, keys: &PublicKeys) -> bool {
-        match read {
-            DigestRead::Failed(..) => false,
-            DigestRead::Opened(digest) => {
-                self.place(digest) != Some(FindingKind::DigestMoved)
-                    && own_signature(digest, keys) == OwnSignature::Valid
+    /// How many, from the oldest on, need no digest behind these: up to the newest that is proven.
+    fn decided(&self, reads: &[DigestRead], keys: &PublicKeys) -> usize {
+        let mut named = Named::new();
+        for (at, read) in reads.iter().enumerate().rev() {
+            let Some(digest) = read.opened().filter(|digest| !self.is_moved(digest)) else {
+                continue;
+            };
+            if own_signature(digest, keys) == OwnSignature::Valid
+                || named_signature(digest, keys, &named).is_some()
+            {
+                return at + 1;
             }
+            note_named(digest, &mut named);
         }
+        0
     }
 
     /// Decides from the newest to the oldest whose content is proven.
     fn proven(&self, reads: Vec<DigestRead>, keys: &PublicKeys) -> Vec<Candidate> {
-        // The signatures that digests name, by the key they name.
-        let mut named: HashMap<String, Vec<String>> = HashMap::new();
+        let mut named = Named::new();
+        // Those that wait lie behind these and speak of them.
+        let waiting = self.waiting.iter().filter_map(DigestRead::opened);
+        for digest in waiting.filter(|digest| !self.is_moved(digest)) {
+            note_named(digest, &mut named);
+        }
         let mut candidates: Vec<Candidate> = Vec::with_capacity(reads.len());
         for read in reads.into_iter().rev() {
             let candidate = match read {
@@ -253,15 +328,9 @@ impl ChainWalk {
                 DigestRead::Opened(digest) => self.judged(*digest, keys, &named),
             };
             // One that lies elsewhere does not follow here.
-            let in_place = candidate.opened.as_ref();
-            let in_place =
-                in_place.filter(|digest| self.place(digest) != Some(FindingKind::DigestMoved));
-            if let Some(digest) = in_place
-                && let (Some(key), Some(signature)) =
-                    (&digest.file.previous.key, &digest.file.previous.signature)
-            {
-                let of_key = named.entry(key.clone()).or_default();
-                of_key.push(signature.clone());
+            let opened = candidate.opened.as_ref();
+            if let Some(digest) = opened.filter(|digest| !self.is_moved(digest)) {
+                note_named(digest, &mut named);
             }
             candidates.push(candidate);
         }
@@ -269,12 +338,7 @@ impl ChainWalk {
         candidates
     }
 
-    fn judged(
-        &self,
-        digest: OpenedDigest,
-        keys: &PublicKeys,
-        named: &HashMap<String, Vec<String>>,
-    ) -> Candidate {
+    fn judged(&self, digest: OpenedDigest, keys: &PublicKeys, named: &Named) -> Candidate {
         let location = Location::new(&digest.bucket, &digest.key);
         let mut findings = Vec::new();
         let about = |kind| Finding::about(kind, location.clone());
@@ -292,7 +356,7 @@ impl ChainWalk {
             if digest.has_trailing_data {
                 findings.push(about(FindingKind::DigestTrailingData));
             }
-            findings.extend(formal_findings(&digest, keys, &location, self.is_backfill));
+            findings.extend(self.formal_findings(&digest, keys, &location));
         }
         Candidate {
             location,
@@ -313,12 +377,16 @@ impl ChainWalk {
         }
     }
 
+    fn is_moved(&self, digest: &OpenedDigest) -> bool {
+        self.place(digest) == Some(FindingKind::DigestMoved)
+    }
+
     /// The signature that proves the digest; else, why there is none.
     fn proof(
         &self,
         digest: &OpenedDigest,
         keys: &PublicKeys,
-        named: &HashMap<String, Vec<String>>,
+        named: &Named,
         findings: &mut Vec<Finding>,
     ) -> Option<String> {
         let location = Location::new(&digest.bucket, &digest.key);
@@ -328,19 +396,13 @@ impl ChainWalk {
         if own == OwnSignature::Valid {
             return digest.metadata.signature.clone();
         }
-        let key = keys.get(fingerprint);
-        let mut by_successors = named.get(&digest.file.key).into_iter().flatten();
-        let by_successor = by_successors.find(|signature| {
-            let text = signing_string(&digest.file, &digest.sha256);
-            key.is_some_and(|key| verify(key, &text, signature) == SignatureCheck::Valid)
-        });
-        if let Some(signature) = by_successor {
+        if let Some(signature) = named_signature(digest, keys, named) {
             let what = match own {
                 OwnSignature::Missing => "signature missing",
                 _ => "signature does not verify",
             };
             findings.push(about(FindingKind::DigestMetadataDamaged).fact("metadata", what));
-            return Some(signature.clone());
+            return Some(signature.to_owned());
         }
         findings.push(match own {
             OwnSignature::Missing => about(FindingKind::DigestSignatureMissing),
@@ -353,6 +415,61 @@ impl ChainWalk {
             OwnSignature::Invalid | OwnSignature::Valid => about(FindingKind::DigestBadSignature),
         });
         None
+    }
+
+    /// What is odd about a digest whose content is proven.
+    fn formal_findings(
+        &self,
+        digest: &OpenedDigest,
+        keys: &PublicKeys,
+        location: &Location,
+    ) -> Vec<Finding> {
+        let about = |kind| Finding::about(kind, location.clone());
+        let mut findings = Vec::new();
+        let file = &digest.file;
+        let algorithms = [
+            (&file.signature_algorithm, SIGNATURE_ALGORITHM),
+            (&file.previous.hash_algorithm, "SHA-256"),
+        ];
+        for (named, expected) in algorithms {
+            if named.as_deref().is_some_and(|named| named != expected) {
+                findings.push(
+                    about(FindingKind::UnknownAlgorithm)
+                        .fact("named", named.clone().unwrap_or_default())
+                        .fact("expected", expected),
+                );
+            }
+        }
+        let metadata = &digest.metadata;
+        let is_lower =
+            |signature: &String| !signature.bytes().any(|byte| byte.is_ascii_uppercase());
+        let is_as_written = metadata.signature.as_ref().is_none_or(is_lower)
+            && metadata.signature_algorithm.as_deref() == Some(SIGNATURE_ALGORITHM);
+        if metadata.signature.is_some() && !is_as_written {
+            let algorithm = metadata.signature_algorithm.as_deref().unwrap_or("missing");
+            findings.push(
+                about(FindingKind::DigestMetadataDamaged).fact("signature-algorithm", algorithm),
+            );
+        }
+        let key = keys.get(&file.public_key_fingerprint);
+        let is_dated = !self.is_backfill || digest.generated_at(self.now).is_some();
+        if !is_dated {
+            let generated = metadata.backfill_generated.as_deref().unwrap_or("missing");
+            findings.push(
+                about(FindingKind::DigestMetadataDamaged)
+                    .fact("backfill-generation-timestamp", generated),
+            );
+        }
+        if let Some((key, at)) = key.zip(digest.signed_at_by(self.now).filter(|_| is_dated))
+            && !key.is_valid_at(at)
+        {
+            findings.push(
+                about(FindingKind::KeyOutsideValidity)
+                    .fact("fingerprint", key.fingerprint.as_str())
+                    .between(key.validity_start, key.validity_end),
+            );
+        }
+        findings
     }
 
     /// Holds a digest against the chain before it.
@@ -402,10 +519,14 @@ impl ChainWalk {
         let previous = &file.previous;
         let here = Location::new(&link.bucket, &link.key);
         let Some(key) = previous.key.as_deref() else {
-            return match (previous.is_none(), self.last_present_end) {
+            return match (
+                previous.is_none(),
+                self.last_present_end.or(self.began_before),
+            ) {
                 (true, Some(end)) if !self.is_backfill => {
                     let missing = self.missing_before(link);
                     let from = missing.map_or(end, |(last_end, _)| last_end);
+                    let from = from.min(link.start);
                     let gap = Finding::of_range(FindingKind::ChainRestart, from, link.start);
                     vec![gap.fact("first digest after", here.to_string())]
                 }
@@ -467,7 +588,7 @@ impl ChainWalk {
             }
             return findings;
         }
-        if self.present.contains(key) {
+        if self.present.contains(self.name(key)) {
             return self.hidden(link, here); // It was read, and what is wrong with it has been said.
         }
         let named_end = DigestKey::parse(key).map_or(link.start, |key| key.end);
@@ -523,6 +644,31 @@ impl ChainWalk {
     }
 }
 
+/// The last part of a key.
+fn file_name(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or_default()
+}
+
+fn note_named(digest: &OpenedDigest, named: &mut Named) {
+    let Previous { key, signature, .. } = &digest.file.previous;
+    if let Some((key, signature)) = key.clone().zip(signature.clone()) {
+        named.entry(key).or_default().push(signature);
+    }
+}
+
+/// A signature that another digest names, and that proves this one.
+fn named_signature<'n>(
+    digest: &OpenedDigest,
+    keys: &PublicKeys,
+    named: &'n Named,
+) -> Option<&'n str> {
+    let named = named.get(&digest.file.key)?;
+    let key = keys.get(&digest.file.public_key_fingerprint)?;
+    let text = signing_string(&digest.file, &digest.sha256);
+    let mut named = named.iter().map(String::as_str);
+    named.find(|signature| verify(key, &text, signature) == SignatureCheck::Valid)
+}
+
 /// Puts backfill digests into the order of their links: each behind the one that it names. CloudTrail makes them when
 /// late log files come, not in the order of their hours. Those without a link stand by the time they were signed.
 pub fn in_chain_order(mut reads: Vec<DigestRead>) -> Vec<DigestRead> {
@@ -530,11 +676,11 @@ pub fn in_chain_order(mut reads: Vec<DigestRead>) -> Vec<DigestRead> {
     let at: HashMap<String, usize> = reads
         .iter()
         .enumerate()
-        .map(|(at, read)| (read.location().key.clone(), at))
+        .map(|(at, read)| (file_name(&read.location().key).to_owned(), at))
         .collect();
     let previous = |read: &DigestRead| {
         let key = read.opened()?.file.previous.key.as_deref()?;
-        at.get(key).copied()
+        at.get(file_name(key)).copied()
     };
     let previous: Vec<Option<usize>> = reads.iter().map(previous).collect();
     let mut order = Vec::with_capacity(reads.len());
@@ -581,12 +727,24 @@ fn is_copy(original: &str, key: &str) -> bool {
 }
 
 impl OpenedDigest {
-    /// When it was signed, as far as that can be known without trusting it, in Unix seconds.
+    /// When it was signed, as far as that can be known without trusting it, in Unix seconds: a backfill digest when its
+    /// metadata say, every other at the end of its hour.
     pub fn signed_at(&self) -> Option<i64> {
+        self.signed_at_by(i64::MAX)
+    }
+
+    /// The same where the time is known: metadata that name a later one are not believed.
+    pub fn signed_at_by(&self, now: i64) -> Option<i64> {
+        self.generated_at(now).or_else(|| self.file.end())
+    }
+
+    /// When a backfill digest was made, if its metadata say so and it can be.
+    fn generated_at(&self, now: i64) -> Option<i64> {
         let generated = self.metadata.backfill_generated.as_deref();
-        generated
-            .and_then(crate::parse_time)
-            .or_else(|| self.file.end())
+        let generated = generated.filter(|_| is_backfill(&self.key))?;
+        let generated = crate::parse_time(generated)?;
+        let is_possible = generated <= now && Some(generated) >= self.file.end();
+        is_possible.then_some(generated)
     }
 
     /// The range to ask public keys of, if its own is not known: 30 days to either side.
@@ -624,69 +782,16 @@ fn own_signature(digest: &OpenedDigest, keys: &PublicKeys) -> OwnSignature {
     }
 }
 
-/// What is odd about a digest whose content is proven.
-fn formal_findings(
-    digest: &OpenedDigest,
-    keys: &PublicKeys,
-    location: &Location,
-    is_backfill: bool,
-) -> Vec<Finding> {
-    let about = |kind| Finding::about(kind, location.clone());
-    let mut findings = Vec::new();
-    let file = &digest.file;
-    let algorithms = [
-        (&file.signature_algorithm, SIGNATURE_ALGORITHM),
-        (&file.previous.hash_algorithm, "SHA-256"),
-    ];
-    for (named, expected) in algorithms {
-        if named.as_deref().is_some_and(|named| named != expected) {
-            findings.push(
-                about(FindingKind::UnknownAlgorithm)
-                    .fact("named", named.clone().unwrap_or_default())
-                    .fact("expected", expected),
-            );
-        }
-    }
-    let metadata = &digest.metadata;
-    let is_lower = |signature: &String| !signature.bytes().any(|byte| byte.is_ascii_uppercase());
-    let is_as_written = metadata.signature.as_ref().is_none_or(is_lower)
-        && metadata.signature_algorithm.as_deref() == Some(SIGNATURE_ALGORITHM);
-    if metadata.signature.is_some() && !is_as_written {
-        let algorithm = metadata.signature_algorithm.as_deref().unwrap_or("missing");
-        findings
-            .push(about(FindingKind::DigestMetadataDamaged).fact("signature-algorithm", algorithm));
-    }
-    let key = keys.get(&file.public_key_fingerprint);
-    let is_dated = !is_backfill || metadata.is_dated();
-    if !is_dated {
-        let generated = metadata.backfill_generated.as_deref().unwrap_or("missing");
-        findings.push(
-            about(FindingKind::DigestMetadataDamaged)
-                .fact("backfill-generation-timestamp", generated),
-        );
-    }
-    if let Some((key, at)) = key.zip(digest.signed_at().filter(|_| is_dated))
-        && !key.is_valid_at(at)
-    {
-        findings.push(
-            about(FindingKind::KeyOutsideValidity)
-                .fact("fingerprint", key.fingerprint.as_str())
-                .between(key.validity_start, key.validity_end),
-        );
-    }
-    findings
-}
-
 fn trusted_digest(digest: OpenedDigest, signature: String) -> Option<TrustedDigest> {
-    let file = digest.file;
     let link = Link {
-        bucket: file.bucket.clone(),
-        key: file.key.clone(),
-        start: file.start()?,
-        end: file.end()?,
+        bucket: digest.file.bucket.clone(),
+        key: digest.file.key.clone(),
+        start: digest.file.start()?,
+        end: digest.file.end()?,
         sha256: Sha256::to_string(&digest.sha256),
         signature,
     };
+    let file = digest.into_file();
     Some(TrustedDigest { file, link })
 }
 
@@ -704,14 +809,6 @@ fn hours_between(from: i64, to: i64) -> u64 {
     u64::try_from(hours).unwrap_or(0).max(1)
 }
 
-impl Metadata {
-    /// Whether they say when a backfill digest was made.
-    fn is_dated(&self) -> bool {
-        let generated = self.backfill_generated.as_deref();
-        generated.and_then(crate::parse_time).is_some()
-    }
-}
-
 impl DigestRead {
     /// Where it was read.
     pub fn location(&self) -> Location {
@@ -726,6 +823,17 @@ impl DigestRead {
         match self {
             DigestRead::Opened(digest) => Some(digest),
             DigestRead::Failed(..) => None,
+        }
+    }
+
+    /// About how many bytes it holds in memory.
+    pub fn held_bytes(&self) -> usize {
+        match self {
+            DigestRead::Opened(digest) => digest.held_bytes(),
+            DigestRead::Failed(location, finding) => {
+                let facts = finding.facts.iter().map(|(_, value)| value.len());
+                size_of::<Finding>() + 2 * location.key.len() + facts.sum::<usize>()
+            }
         }
     }
 

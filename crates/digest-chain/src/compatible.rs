@@ -385,7 +385,8 @@ impl CompatibleWalk {
         start: i64,
         end: i64,
     ) -> Result<Vec<Seen>, WalkError> {
-        let OpenedDigest { key, file, .. } = digest;
+        let key = digest.key.clone();
+        let file = digest.into_file();
         self.last_start = start;
         let mut seen = Vec::with_capacity(2);
         match (&file.previous.bucket, &file.previous.key) {

@@ -1,5 +1,8 @@
 //! What a digest file says.
 
+use std::fmt;
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -75,52 +78,150 @@ pub enum FormatError {
     Missing(&'static str),
 }
 
-/// The members as they come: absent, null or any value.
+/// The most bytes of a text that are kept. Keys have 1,024 at most, signatures fewer; nothing longer can be right.
+const MOST_TEXT_BYTES: usize = 4_096;
+
+/// The members as they come.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw {
+struct Raw<L> {
     #[serde(default)]
-    aws_account_id: Value,
+    aws_account_id: Text,
     #[serde(default, deserialize_with = "present")]
-    digest_start_time: Option<Value>,
+    digest_start_time: Option<Text>,
     #[serde(default, deserialize_with = "present")]
-    digest_end_time: Option<Value>,
+    digest_end_time: Option<Text>,
     #[serde(default, deserialize_with = "present", rename = "digestS3Bucket")]
-    bucket: Option<Value>,
+    bucket: Option<Text>,
     #[serde(default, deserialize_with = "present", rename = "digestS3Object")]
-    key: Option<Value>,
+    key: Option<Text>,
     #[serde(default, deserialize_with = "present")]
-    digest_public_key_fingerprint: Option<Value>,
+    digest_public_key_fingerprint: Option<Text>,
     #[serde(default)]
-    digest_signature_algorithm: Value,
+    digest_signature_algorithm: Text,
     #[serde(default, rename = "previousDigestS3Bucket")]
-    previous_bucket: Value,
+    previous_bucket: Text,
     #[serde(default, rename = "previousDigestS3Object")]
-    previous_key: Value,
+    previous_key: Text,
     #[serde(default)]
-    previous_digest_hash_value: Value,
+    previous_digest_hash_value: Text,
     #[serde(default)]
-    previous_digest_hash_algorithm: Value,
+    previous_digest_hash_algorithm: Text,
     #[serde(default, deserialize_with = "present")]
-    previous_digest_signature: Option<Value>,
-    #[serde(default)]
-    log_files: Option<Vec<LogFile>>,
+    previous_digest_signature: Option<Text>,
+    log_files: Option<L>,
 }
 
 /// `Some` for every value that is there, null included.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    Text::deserialize(deserializer).map(Some)
 }
 
+/// A member that should be a text: nothing for null, and of every other value as much as shows what it is.
+#[derive(Default)]
+struct Text(Option<String>);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_unit<E>(self) -> Result<Text, E> {
+        Ok(Text(None))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(Some(cut(text, MOST_TEXT_BYTES).to_owned())))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Text, E> {
+        Ok(Text(Some(value.to_string())))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Text, E> {
+        Ok(Text(Some(value.to_string())))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Text, E> {
+        Ok(Text(Some(value.to_string())))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Text, E> {
+        Ok(Text(Some(Value::from(value).to_string())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Text, A::Error> {
+        while members.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Text(Some("[..]".to_owned())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Text, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Text(Some("{..}".to_owned())))
+    }
+}
+
+/// The list of log files, looked at and not kept.
+struct PassedOver;
+
+impl<'de> Deserialize<'de> for PassedOver {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(PassedOver)
+    }
+}
+
+impl<'de> Visitor<'de> for PassedOver {
+    type Value = PassedOver;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of log files")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut logs: A) -> Result<PassedOver, A::Error> {
+        while logs.next_element::<LogFile>()?.is_some() {}
+        Ok(PassedOver)
+    }
+}
+
+/// So many bytes of a text, or a few less.
+fn cut(text: &str, most_bytes: usize) -> &str {
+    let ends = (0..=most_bytes.min(text.len())).rev();
+    let end = ends.into_iter().find(|&end| text.is_char_boundary(end));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
+}
 impl DigestFile {
     /// Reads an inflated digest file.
     ///
     /// # Errors
     /// It is no JSON object or lacks one of the six members without which its signature cannot be verified.
     pub fn parse(inflated: &[u8]) -> Result<Self, FormatError> {
+        let (file, log_files) = DigestFile::read(inflated)?;
+        Ok(DigestFile {
+            log_files: log_files.unwrap_or_default(),
+            ..file
+        })
+    }
+
+    /// The same in constant memory: its log files are looked at and left out.
+    pub(crate) fn parse_without_logs(inflated: &[u8]) -> Result<Self, FormatError> {
+        let (file, _) = DigestFile::read::<PassedOver>(inflated)?;
+        Ok(file)
+    }
+
+    fn read<L: DeserializeOwned>(inflated: &[u8]) -> Result<(Self, Option<L>), FormatError> {
         // Serde would take an array for a struct.
         let begins_as_object = inflated.trim_ascii_start().first() == Some(&b'{');
-        let raw: Raw = match begins_as_object {
+        let raw: Raw<L> = match begins_as_object {
             true => serde_json::from_slice(inflated),
             false => Err(serde::de::Error::custom("expected an object")),
         }
@@ -137,23 +238,24 @@ impl DigestFile {
             .ok_or(FormatError::Missing("previousDigestSignature"))?;
         let end_time = required(raw.digest_end_time, "digestEndTime")?;
         let start_time = required(raw.digest_start_time, "digestStartTime")?;
-        Ok(DigestFile {
-            account_id: nullable(raw.aws_account_id),
+        let file = DigestFile {
+            account_id: raw.aws_account_id.0,
             start_time,
             end_time,
             bucket,
             key,
             public_key_fingerprint: fingerprint,
-            signature_algorithm: nullable(raw.digest_signature_algorithm),
+            signature_algorithm: raw.digest_signature_algorithm.0,
             previous: Previous {
-                bucket: nullable(raw.previous_bucket),
-                key: nullable(raw.previous_key),
-                hash_value: nullable(raw.previous_digest_hash_value),
-                hash_algorithm: nullable(raw.previous_digest_hash_algorithm),
-                signature: nullable(signature),
+                bucket: raw.previous_bucket.0,
+                key: raw.previous_key.0,
+                hash_value: raw.previous_digest_hash_value.0,
+                hash_algorithm: raw.previous_digest_hash_algorithm.0,
+                signature: signature.0,
             },
-            log_files: raw.log_files.unwrap_or_default(),
-        })
+            log_files: Vec::new(),
+        };
+        Ok((file, raw.log_files))
     }
 
     /// The start of its hour, in Unix seconds, if that can be read.
@@ -197,27 +299,22 @@ impl Previous {
     }
 }
 
-fn required(value: Option<Value>, name: &'static str) -> Result<String, FormatError> {
-    let value = value.ok_or(FormatError::Missing(name))?;
-    Ok(nullable(value).unwrap_or_else(|| "None".to_owned()))
+fn required(member: Option<Text>, name: &'static str) -> Result<String, FormatError> {
+    let Text(text) = member.ok_or(FormatError::Missing(name))?;
+    Ok(text.unwrap_or_else(|| "None".to_owned()))
 }
 
-fn nullable(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    }
-}
-
+/// What JSON that is no digest is instead. The errors of Serde quote what they found.
 fn not_ours(inflated: &[u8], error: &serde_json::Error) -> FormatError {
-    match serde_json::from_slice::<Value>(inflated) {
-        Ok(Value::Array(_)) => FormatError::NotAnObject("an array"),
-        Ok(Value::String(_)) => FormatError::NotAnObject("a string"),
-        Ok(Value::Number(_)) => FormatError::NotAnObject("a number"),
-        Ok(Value::Bool(_)) => FormatError::NotAnObject("a truth value"),
-        Ok(Value::Null) => FormatError::NotAnObject("null"),
-        Ok(Value::Object(_)) | Err(_) => FormatError::Json(error.to_string()),
+    const MOST_REASON_BYTES: usize = 200;
+    let is_json = serde_json::from_slice::<IgnoredAny>(inflated).is_ok();
+    match inflated.trim_ascii_start().first().filter(|_| is_json) {
+        Some(b'[') => FormatError::NotAnObject("an array"),
+        Some(b'"') => FormatError::NotAnObject("a string"),
+        Some(b't' | b'f') => FormatError::NotAnObject("a truth value"),
+        Some(b'n') => FormatError::NotAnObject("null"),
+        Some(b'-' | b'0'..=b'9') => FormatError::NotAnObject("a number"),
+        _ => FormatError::Json(cut(&error.to_string(), MOST_REASON_BYTES).to_owned()),
     }
 }
 
@@ -268,11 +365,45 @@ mod tests {
     }
 
     #[test]
-    fn members_of_other_types_are_kept_as_text_and_are_never_equal_to_what_they_should_be() {
-        let text = WHOLE.replace("\"b\"", "{\"x\":[1]}");
-        assert_eq!(
-            DigestFile::parse(text.as_bytes()).unwrap().bucket,
-            "{\"x\":[1]}"
-        );
+    fn members_of_other_types_are_never_equal_to_what_they_should_be() {
+        for (other, kept) in [
+            ("{\"x\":[1]}", "{..}"),
+            ("[1]", "[..]"),
+            ("5", "5"),
+            ("true", "true"),
+        ] {
+            let text = WHOLE.replace("\"b\"", other);
+            assert_eq!(DigestFile::parse(text.as_bytes()).unwrap().bucket, kept);
+        }
+    }
+
+    #[test]
+    fn nothing_long_is_kept() {
+        let long = "\u{e9}".repeat(1 << 20);
+        let text = WHOLE.replace("\"b\"", &format!("\"{long}\""));
+        let file = DigestFile::parse(text.as_bytes()).unwrap();
+        assert_eq!(file.bucket.len(), MOST_TEXT_BYTES);
+        let text = WHOLE.replace('}', &format!(",\"logFiles\":\"{long}\"}}"));
+        let error = DigestFile::parse(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().len() < 300, "{}", error.to_string().len());
+    }
+
+    #[test]
+    fn log_files_that_are_left_out_are_looked_at() {
+        let log = r#"{"s3Bucket":"b","s3Object":"k","hashValue":"h"}"#;
+        for (logs, count) in [
+            ("null".to_owned(), Some(0)),
+            ("[]".to_owned(), Some(0)),
+            (format!("[{log},{log}]"), Some(2)),
+            (format!("[{log},{{}}]"), None),
+            ("{}".to_owned(), None),
+        ] {
+            let text = WHOLE.replace('}', &format!(",\"logFiles\":{logs}}}"));
+            let whole = DigestFile::parse(text.as_bytes());
+            let without = DigestFile::parse_without_logs(text.as_bytes());
+            assert_eq!(whole.as_ref().ok().map(|file| file.log_files.len()), count);
+            assert_eq!(without.is_ok(), count.is_some());
+            assert!(without.is_err() || without.unwrap().log_files.is_empty());
+        }
     }
 }

@@ -28,9 +28,10 @@ pub enum GzipEnd {
 
 const PIECE: usize = 32 * 1024;
 
-const TEXT_FLAGS: [u8; 2] = [8, 16]; // a name, a comment
-const EXTRA: u8 = 4;
 const HEADER_CRC: u8 = 2;
+const EXTRA: u8 = 4;
+const NAME: u8 = 8;
+const COMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
 /// Inflates one member that comes in pieces.
@@ -49,8 +50,7 @@ impl std::fmt::Debug for Inflating {
 }
 
 enum State {
-    /// What there is of the header.
-    Header(Vec<u8>),
+    Header(Header),
     Data,
     /// What there is of the trailer.
     Trailer(Vec<u8>),
@@ -61,7 +61,7 @@ impl Inflating {
     /// Stops after `most_bytes` of output.
     pub fn new(most_bytes: u64) -> Self {
         Inflating {
-            state: State::Header(Vec::new()),
+            state: State::Header(Header::new()),
             inflate: Decompress::new(false),
             piece: vec![0; PIECE].into(),
             crc: Crc::new(),
@@ -73,20 +73,11 @@ impl Inflating {
     pub fn push(&mut self, mut bytes: &[u8], output: &mut dyn FnMut(&[u8])) {
         while !bytes.is_empty() {
             match &mut self.state {
-                State::Header(header) => {
-                    header.extend_from_slice(bytes);
-                    match header_length(header) {
-                        Header::Incomplete => return,
-                        Header::Bad(end) => self.state = State::Ended(end),
-                        Header::Complete(length) => {
-                            let behind = header.len().saturating_sub(length);
-                            bytes = bytes
-                                .get(bytes.len().saturating_sub(behind)..)
-                                .unwrap_or_default();
-                            self.state = State::Data;
-                        }
-                    }
-                }
+                State::Header(header) => match header.pass(&mut bytes) {
+                    None => return,
+                    Some(Ok(())) => self.state = State::Data,
+                    Some(Err(end)) => self.state = State::Ended(end),
+                },
                 State::Data => bytes = self.data(bytes, output),
                 State::Trailer(trailer) => {
                     let missing = 8_usize.saturating_sub(trailer.len());
@@ -152,45 +143,120 @@ impl Inflating {
     }
 }
 
-enum Header {
-    Incomplete,
-    Complete(usize),
-    Bad(GzipEnd),
+/// What is passed over before the data. Names and comments may be of any length, so nothing of them is kept.
+struct Header {
+    part: Part,
+    /// What there is of a part of a few bytes.
+    begun: Vec<u8>,
+    flags: u8,
+    crc: Crc,
 }
 
-fn header_length(header: &[u8]) -> Header {
-    complete_header(header).unwrap_or(Header::Incomplete)
+/// Parts of a header, in their order.
+#[derive(Clone, Copy)]
+enum Part {
+    Magic,
+    /// The method and the flags.
+    Method,
+    /// Time, level and system.
+    Origin,
+    ExtraLength,
+    /// So many bytes are missing.
+    Extra(usize),
+    Name,
+    Comment,
+    Crc,
 }
 
-/// `None` if more bytes are needed.
-fn complete_header(header: &[u8]) -> Option<Header> {
-    if header.get(..2)? != [0x1f, 0x8b] {
-        return Some(Header::Bad(GzipEnd::NotGzip));
-    }
-    let &[method, flags] = header.get(2..4)?.first_chunk::<2>()?;
-    if method != 8 || flags & RESERVED != 0 {
-        return Some(Header::Bad(GzipEnd::NotGzip));
-    }
-    let mut length = 10;
-    if flags & EXTRA != 0 {
-        let extra = header.get(length..)?.first_chunk::<2>()?;
-        length += 2 + usize::from(u16::from_le_bytes(*extra));
-    }
-    for text in TEXT_FLAGS {
-        if flags & text != 0 {
-            length += header.get(length..)?.iter().position(|&byte| byte == 0)? + 1;
+impl Header {
+    fn new() -> Self {
+        Header {
+            part: Part::Magic,
+            begun: Vec::new(),
+            flags: 0,
+            crc: Crc::new(),
         }
     }
-    if flags & HEADER_CRC != 0 {
-        let mut crc = Crc::new();
-        crc.update(header.get(..length)?);
-        let expected = (crc.sum() as u16).to_le_bytes();
-        if header.get(length..)?.first_chunk::<2>()? != &expected {
-            return Some(Header::Bad(GzipEnd::Corrupt));
+
+    /// Passes over what there is of it; `None` if it goes on behind these bytes.
+    fn pass(&mut self, bytes: &mut &[u8]) -> Option<Result<(), GzipEnd>> {
+        loop {
+            self.part = match self.part {
+                Part::Magic => match self.few(bytes)? {
+                    [0x1f, 0x8b] => Part::Method,
+                    _ => return Some(Err(GzipEnd::NotGzip)),
+                },
+                Part::Method => {
+                    let [method, flags] = self.few(bytes)?;
+                    if method != 8 || flags & RESERVED != 0 {
+                        return Some(Err(GzipEnd::NotGzip));
+                    }
+                    self.flags = flags;
+                    Part::Origin
+                }
+                Part::Origin => {
+                    self.few::<6>(bytes)?;
+                    Part::ExtraLength
+                }
+                Part::ExtraLength if !self.has(EXTRA) => Part::Name,
+                Part::ExtraLength => Part::Extra(usize::from(u16::from_le_bytes(self.few(bytes)?))),
+                Part::Extra(0) => Part::Name,
+                Part::Extra(_) if bytes.is_empty() => return None,
+                Part::Extra(missing) => {
+                    let taken = missing.min(bytes.len());
+                    self.skip(bytes, taken);
+                    Part::Extra(missing - taken)
+                }
+                Part::Name => {
+                    self.text(bytes, NAME)?;
+                    Part::Comment
+                }
+                Part::Comment => {
+                    self.text(bytes, COMMENT)?;
+                    Part::Crc
+                }
+                Part::Crc if !self.has(HEADER_CRC) => return Some(Ok(())),
+                Part::Crc => {
+                    let expected = (self.crc.sum() as u16).to_le_bytes();
+                    let is_right = self.few(bytes)? == expected;
+                    return Some(is_right.then_some(()).ok_or(GzipEnd::Corrupt));
+                }
+            }
         }
-        length += 2;
     }
-    (length <= header.len()).then_some(Header::Complete(length))
+
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Passes over so many bytes.
+    fn skip(&mut self, bytes: &mut &[u8], count: usize) {
+        let (skipped, rest) = bytes.split_at(count);
+        self.crc.update(skipped);
+        *bytes = rest;
+    }
+
+    /// A part of `N` bytes, once they are all there.
+    fn few<const N: usize>(&mut self, bytes: &mut &[u8]) -> Option<[u8; N]> {
+        let missing = N.saturating_sub(self.begun.len()).min(bytes.len());
+        let (taken, rest) = bytes.split_at(missing);
+        self.begun.extend_from_slice(taken);
+        *bytes = rest;
+        let part = *self.begun.first_chunk::<N>()?;
+        self.begun.clear();
+        self.crc.update(&part);
+        Some(part)
+    }
+
+    /// Passes over a text that ends with a zero byte, if there is one.
+    fn text(&mut self, bytes: &mut &[u8], flag: u8) -> Option<()> {
+        if !self.has(flag) {
+            return Some(());
+        }
+        let end = bytes.iter().position(|&byte| byte == 0);
+        self.skip(bytes, end.map_or(bytes.len(), |end| end + 1));
+        end.map(|_| ())
+    }
 }
 
 #[cfg(test)]
@@ -241,6 +307,54 @@ mod tests {
                 (GzipEnd::Whole, b"content".to_vec())
             );
         }
+    }
+
+    /// A member with everything a header can have, and a name of this length.
+    fn with_whole_header(name_length: usize) -> Vec<u8> {
+        let mut object = vec![0x1f, 0x8b, 8, HEADER_CRC | EXTRA | NAME | COMMENT];
+        object.extend([0; 6]);
+        object.extend([3, 0, 1, 2, 3]);
+        object.extend(vec![b'n'; name_length]);
+        object.extend(b"\0comment\0");
+        let mut crc = Crc::new();
+        crc.update(&object);
+        object.extend((crc.sum() as u16).to_le_bytes());
+        object.extend(&gzip(b"content")[10..]);
+        object
+    }
+
+    #[test]
+    fn the_checksum_of_a_header_is_looked_at() {
+        let object = with_whole_header(4);
+        for piece in [1, 2, 3, 1_000] {
+            let expected = (GzipEnd::Whole, b"content".to_vec());
+            assert_eq!(inflated(&object, piece), expected);
+        }
+        let header = object.len() - (gzip(b"content").len() - 10);
+        for at in 4..header {
+            let mut object = object.clone();
+            object[at] ^= 1;
+            assert_ne!(inflated(&object, 3).0, GzipEnd::Whole, "byte {at}");
+        }
+        for length in 0..header {
+            assert_eq!(inflated(&object[..length], 2).0, GzipEnd::Truncated);
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_end_costs_neither_memory_nor_time() {
+        let object = with_whole_header(4 << 20);
+        assert_eq!(inflated(&object, 7).0, GzipEnd::Whole);
+        let mut inflating = Inflating::new(1 << 20);
+        inflating.push(&[0x1f, 0x8b, 8, NAME, 0, 0, 0, 0, 0, 0], &mut |_| {});
+        let piece = vec![b'n'; 1 << 20];
+        for _ in 0..100 {
+            inflating.push(&piece, &mut |_| {});
+        }
+        let State::Header(header) = &inflating.state else {
+            panic!("the name goes on");
+        };
+        assert!(header.begun.capacity() <= 16);
     }
 
     #[test]

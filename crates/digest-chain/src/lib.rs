@@ -50,7 +50,7 @@ pub use digest_file::{DigestFile, FormatError, LogFile, Previous};
 pub use finding::{Finding, FindingKind, Level, Location};
 pub use gzip::{GzipEnd, Inflating};
 pub use listing::{DigestKeys, DigestListing};
-pub use log_check::{LogContent, LogHasher, LogProblem};
+pub use log_check::{LogContent, LogHasher, LogProblem, MOST_LOG_BYTES};
 pub use opened::{DigestObject, MOST_DIGEST_BYTES, Metadata, OpenedDigest, Unopened};
 pub use public_key::{KeyFileError, KeyForm, PublicKey, PublicKeys};
 pub use reconcile::{Known, ListedLog, Reconciliation, Standing};

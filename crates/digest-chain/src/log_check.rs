@@ -3,6 +3,10 @@
 use crate::sha256::Hashing;
 use crate::{GzipEnd, Inflating, LogFile, Sha256};
 
+/// The most that a log object is inflated to. CloudTrail's log files have a few MB; what inflates to more is
+/// [`TooLarge`](GzipEnd::TooLarge), a [`BadFormat`](LogProblem::BadFormat), where the AWS CLI would go on to the end.
+pub const MOST_LOG_BYTES: u64 = 4 << 30;
+
 /// What a log object holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogContent {
@@ -31,8 +35,12 @@ impl Default for LogHasher {
 impl LogHasher {
     /// Nothing yet.
     pub fn new() -> Self {
+        LogHasher::up_to(MOST_LOG_BYTES)
+    }
+
+    fn up_to(most_bytes: u64) -> Self {
         LogHasher {
-            inflating: Inflating::new(u64::MAX),
+            inflating: Inflating::new(most_bytes),
             hashing: Hashing::new(),
             length: 0,
         }
@@ -71,7 +79,7 @@ impl LogHasher {
 pub enum LogProblem {
     /// The content is not what was delivered.
     HashMismatch,
-    /// It is no gzip, or does not verify.
+    /// It is no gzip, does not verify, or inflates to more than [`MOST_LOG_BYTES`].
     BadFormat,
     /// The content is what was delivered; something stands behind it.
     TrailingData,
@@ -109,5 +117,33 @@ impl LogContent {
                 Some(LogProblem::HashMismatch)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_a_log_file_of_bad_format_and_is_not_inflated_to_its_end() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+        encoder.write_all(&vec![0; 8 << 20]).unwrap();
+        let object = encoder.finish().unwrap();
+        let mut hasher = LogHasher::up_to(1 << 20);
+        hasher.push(&object);
+        assert!(hasher.is_decided());
+        let content = hasher.finish();
+        assert_eq!(content.end, GzipEnd::TooLarge);
+        assert!(content.length <= 1 << 20);
+        let log = LogFile {
+            bucket: "b".to_owned(),
+            key: "k".to_owned(),
+            hash_value: content.sha256.to_string(),
+            hash_algorithm: Some("SHA-256".to_owned()),
+        };
+        let found = [content.problem(&log), content.compatible_problem(&log)];
+        assert_eq!(found, [Some(LogProblem::BadFormat); 2]);
     }
 }

@@ -3,8 +3,9 @@
 //! A function that is refused something is refused it again with the next attempt, and each refusal is an
 //! event that a filter of refused calls would match: an alarm about itself that never ends. So what each of
 //! the stack's own roles does for these functions is suppressed in every filter, and counted: these calls,
-//! in the Region of the stack, and of objects only those of the trail and the filters file. Anything else
-//! under these roles, such as creating a user or reading another bucket, is somebody who got hold of their
+//! in the Region of the stack (of CloudTrail in all Regions, since each has keys of its own), and of objects
+//! only reading the trail's and the filters file, and writing reports. Anything else under these roles, such as
+//! creating a user, reading another bucket or writing to the trail's, is somebody who got hold of their
 //! credentials: it is matched like any other event. What is wrong with the stack itself its own alarms say.
 
 use metric_filters::{MetricFilter, Suppression};
@@ -23,6 +24,25 @@ pub enum OwnRole {
     AlarmNotifier,
     /// That of the schedule that invokes the alarm notifier.
     Tick,
+    /// That of the digest validator.
+    DigestValidator,
+    /// That of the schedule that invokes the digest validator.
+    Validation,
+}
+
+/// Where a role does what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the Region of the stack.
+    Region,
+    /// In every Region: each has public keys of its own.
+    EveryRegion,
+    /// In the trail's bucket, and that of the filters file; in any if the trail's is not known.
+    LogFilesAndFilters,
+    /// In the trail's bucket.
+    TrailBucket,
+    /// In the bucket of reports, where they are.
+    Reports,
 }
 
 /// What a role asks of a service, as CloudTrail names it.
@@ -34,6 +54,8 @@ pub struct OwnCall {
     pub event_source: &'static str,
     /// The operations: `GetObject`.
     pub event_names: &'static [&'static str],
+    /// Where.
+    pub(crate) place: Place,
 }
 
 /// Lambda polls a queue under the role of the function.
@@ -48,9 +70,19 @@ const OF_QUEUES: &[&str] = &[
 /// Of the evidence, and of the function's own log.
 const OF_LOGS: &[&str] = &["CreateLogStream", "PutLogEvents"];
 
+const S3: &str = "s3.amazonaws.com";
+
 /// All that the roles of the stack do.
 pub const OWN_CALLS: &[OwnCall] = {
     const fn call(
+        role: OwnRole,
+        event_source: &'static str,
+        event_names: &'static [&'static str],
+    ) -> OwnCall {
+        at(Place::Region, role, event_source, event_names)
+    }
+    const fn at(
+        place: Place,
         role: OwnRole,
         event_source: &'static str,
         event_names: &'static [&'static str],
@@ -59,9 +91,10 @@ pub const OWN_CALLS: &[OwnCall] = {
             role,
             event_source,
             event_names,
+            place,
         }
     }
-    use OwnRole::{AlarmNotifier, LogProcessor, Tick};
+    use OwnRole::{AlarmNotifier, DigestValidator, LogProcessor, Tick, Validation};
     &[
         call(
             LogProcessor,
@@ -70,7 +103,7 @@ pub const OWN_CALLS: &[OwnCall] = {
         ),
         call(LogProcessor, "kms.amazonaws.com", &["Decrypt"]),
         call(LogProcessor, "logs.amazonaws.com", OF_LOGS),
-        call(LogProcessor, "s3.amazonaws.com", &["GetObject"]),
+        at(Place::LogFilesAndFilters, LogProcessor, S3, &["GetObject"]),
         call(LogProcessor, "sqs.amazonaws.com", OF_QUEUES),
         call(
             AlarmNotifier,
@@ -86,6 +119,28 @@ pub const OWN_CALLS: &[OwnCall] = {
         call(AlarmNotifier, "sns.amazonaws.com", &["Publish"]),
         call(AlarmNotifier, "sqs.amazonaws.com", OF_QUEUES),
         call(Tick, "lambda.amazonaws.com", &["Invoke"]),
+        at(
+            Place::EveryRegion,
+            DigestValidator,
+            "cloudtrail.amazonaws.com",
+            &["DescribeTrails", "GetTrailStatus", "ListPublicKeys"],
+        ),
+        call(
+            DigestValidator,
+            "dynamodb.amazonaws.com",
+            &["GetItem", "PutItem", "Query"],
+        ),
+        call(DigestValidator, "kms.amazonaws.com", &["Decrypt"]),
+        call(DigestValidator, "logs.amazonaws.com", OF_LOGS),
+        at(
+            Place::TrailBucket,
+            DigestValidator,
+            S3,
+            &["GetObject", "ListObjectVersions", "ListObjects"],
+        ),
+        at(Place::Reports, DigestValidator, S3, &["PutObject"]),
+        call(DigestValidator, "sqs.amazonaws.com", &["SendMessageBatch"]),
+        call(Validation, "lambda.amazonaws.com", &["Invoke"]),
     ]
 };
 
@@ -102,6 +157,8 @@ impl OwnCalls {
                 OwnRole::LogProcessor => &settings.log_processor_role_arn,
                 OwnRole::AlarmNotifier => &settings.alarm_notifier_role_arn,
                 OwnRole::Tick => &settings.tick_role_arn,
+                OwnRole::DigestValidator => &settings.digest_validator_role_arn,
+                OwnRole::Validation => &settings.validation_role_arn,
             };
             let Some(role_arn) = role_arn else {
                 continue;
@@ -114,14 +171,10 @@ impl OwnCalls {
                     .iter()
                     .map(|name| equals("$.eventName", name))),
             ];
-            if let Some(region) = &settings.region {
-                conditions.push(equals("$.awsRegion", region));
-            }
-            let buckets = own_buckets(settings);
-            if call.event_source == "s3.amazonaws.com" && !buckets.is_empty() {
-                let bucket = |bucket: &str| equals("$.requestParameters.bucketName", bucket);
-                conditions.push(any(buckets.into_iter().map(bucket)));
-            }
+            let Some(place) = place(settings, call.place) else {
+                continue;
+            };
+            conditions.extend(place);
             // The settings take nothing that would end a text in a pattern, so that each compiles.
             if let Ok(pattern) =
                 filter_pattern::compile(&format!("{{ {} }}", conditions.join(" && ")))
@@ -142,16 +195,30 @@ impl OwnCalls {
     }
 }
 
-/// The buckets that objects are read from; none if that of the trail is not known.
-fn own_buckets(settings: &Settings) -> Vec<&str> {
-    let filters = match &settings.filters {
-        FiltersSource::BuiltIn => None,
-        FiltersSource::Object(location) => Some(location.bucket.as_str()),
-    };
-    match &settings.trail_bucket {
-        Some(trail) => [trail.as_str()].into_iter().chain(filters).collect(),
-        None => Vec::new(),
+/// The conditions of a place; `None` if the settings do not say where it is.
+fn place(settings: &Settings, place: Place) -> Option<Vec<String>> {
+    let bucket = |bucket: &str| equals("$.requestParameters.bucketName", bucket);
+    let region = settings.region.iter();
+    let mut conditions: Vec<String> = region.map(|region| equals("$.awsRegion", region)).collect();
+    let trail_bucket = settings.trail_bucket.as_deref();
+    match place {
+        Place::Region => {}
+        Place::EveryRegion => conditions.clear(),
+        Place::LogFilesAndFilters => {
+            let filters = match &settings.filters {
+                FiltersSource::Object(location) => Some(location.bucket.as_str()),
+                FiltersSource::BuiltIn => None,
+            };
+            let buckets = trail_bucket.map(|trail| [trail].into_iter().chain(filters));
+            conditions.extend(buckets.map(|buckets| any(buckets.map(bucket))));
+        }
+        Place::TrailBucket => conditions.push(bucket(trail_bucket?)),
+        Place::Reports => {
+            conditions.push(bucket(settings.report_bucket.as_deref()?));
+            conditions.push(equals("$.requestParameters.key", "integrity/*"));
+        }
     }
+    Some(conditions)
 }
 
 fn equals(selector: &str, text: &str) -> String {
@@ -177,6 +244,7 @@ mod tests {
                     "MATCH_QUEUE_URL" => "https://sqs.us-east-1.amazonaws.com/111122223333/m.fifo",
                     "EVIDENCE_LOG_GROUP" => "evidence",
                     "TRAIL_BUCKET" => "amzn-s3-demo-bucket",
+                    "REPORT_BUCKET" => "amzn-s3-demo-bucket2",
                     "AWS_REGION" => "us-east-1",
                     name if roles && name.ends_with("_ROLE_ARN") => &role,
                     _ => return None,
@@ -185,7 +253,7 @@ mod tests {
             })
             .unwrap()
         };
-        assert_eq!(OwnCalls::new(&settings(true)).0.len(), 5 + 5 + 1);
+        assert_eq!(OwnCalls::new(&settings(true)).0.len(), 5 + 5 + 1 + 7 + 1);
         assert_eq!(OwnCalls::new(&settings(false)).0.len(), 0);
     }
 }

@@ -30,6 +30,12 @@ pub struct Settings {
     pub alarm_notifier_role_arn: Option<String>,
     /// The role of its schedule, likewise.
     pub tick_role_arn: Option<String>,
+    /// The role of the digest validator, likewise.
+    pub digest_validator_role_arn: Option<String>,
+    /// The role of its schedule, likewise.
+    pub validation_role_arn: Option<String>,
+    /// The bucket that the digest validator writes its reports to.
+    pub report_bucket: Option<String>,
     /// The Region of the function.
     pub region: Option<String>,
     /// How often a message is received before it goes to the dead-letter queue.
@@ -102,6 +108,9 @@ impl Settings {
         let log_processor_role_arn = env.optional("LOG_PROCESSOR_ROLE_ARN", role_arn, role);
         let alarm_notifier_role_arn = env.optional("ALARM_NOTIFIER_ROLE_ARN", role_arn, role);
         let tick_role_arn = env.optional("TICK_ROLE_ARN", role_arn, role);
+        let digest_validator_role_arn = env.optional("DIGEST_VALIDATOR_ROLE_ARN", role_arn, role);
+        let validation_role_arn = env.optional("VALIDATION_ROLE_ARN", role_arn, role);
+        let report_bucket = env.optional("REPORT_BUCKET", quotable, "the name of a bucket");
         let region = env.optional("AWS_REGION", quotable, "an AWS Region");
         let max_receive_count = env.or_default(
             "MAX_RECEIVE_COUNT",
@@ -136,6 +145,9 @@ impl Settings {
                 log_processor_role_arn,
                 alarm_notifier_role_arn,
                 tick_role_arn,
+                digest_validator_role_arn,
+                validation_role_arn,
+                report_bucket,
                 region,
                 max_receive_count: max_receive_count?,
                 memory_bytes: memory_megabytes? << 20,

@@ -1,4 +1,4 @@
-//! The dashboard: matches of each filter, files, lag, errors, queues.
+//! The dashboard: matches of each filter, files, lag, errors, queues, validation.
 
 use serde_json::{Value, json};
 
@@ -56,6 +56,25 @@ impl BuiltIn {
             vec![
                 ("Errors", errors()),
                 ("Messages in the dead-letter queues", dead_letters()),
+            ],
+            vec![
+                (
+                    "Validated",
+                    own(&["DigestsValidated", "LogFilesValidated", "DigestsToGo"]),
+                ),
+                (
+                    "Not as it should be",
+                    own(&[
+                        "Findings",
+                        "DigestsInvalid",
+                        "LogFilesInvalid",
+                        "LogFilesUnreadable",
+                        "UnreferencedLogFiles",
+                        "FilesMissed",
+                        "StreamsStale",
+                    ]),
+                ),
+                ("Age of the newest digest file, in seconds", digest_age()),
             ],
         ];
         let mut widgets = Vec::new();
@@ -115,6 +134,11 @@ fn lag() -> Value {
         metric("ObjectToReadSeconds", "p50"),
         metric("ObjectToReadSeconds", "Maximum"),
     ])
+}
+
+fn digest_age() -> Value {
+    let options = json!({ "stat": "Maximum", "label": "oldest of all chains" });
+    json!([[NAMESPACE, "DigestAgeSeconds", options]])
 }
 
 fn ages() -> Value {

@@ -32,6 +32,16 @@ pub struct Operation {
 pub enum Target {
     /// The log files that notifications name.
     LogFiles,
+    /// The objects of the trail's bucket, as they are now.
+    TrailObjects,
+    /// The trail's bucket itself.
+    TrailBucket,
+    /// All trails.
+    Trails,
+    /// Nothing in particular: what all resources are to an operation that knows none.
+    Everything,
+    /// The reports in the bucket that a variable of the environment names.
+    Reports(String),
     /// What a variable of the environment names.
     Variable(String),
 }
@@ -39,10 +49,18 @@ pub enum Target {
 /// What the crate of AWS's clients does.
 #[derive(Debug, Clone)]
 pub struct ClientCrate {
-    /// Trait and operations of each method of a port.
-    methods: BTreeMap<String, (String, BTreeSet<Operation>)>,
-    /// The traits that each constructor's client implements.
-    constructors: BTreeMap<String, BTreeSet<String>>,
+    /// Each method of a port.
+    methods: BTreeMap<String, Method>,
+    /// The type that each constructor makes.
+    constructors: BTreeMap<String, String>,
+}
+
+/// A method of a port.
+#[derive(Debug, Clone)]
+struct Method {
+    of_trait: String,
+    /// What it asks for, by the type that implements it.
+    operations: BTreeMap<String, BTreeSet<Operation>>,
 }
 
 impl ClientCrate {
@@ -79,8 +97,8 @@ impl ClientCrate {
         }
         let imports: Vec<Vec<String>> = files.iter().map(SourceFile::imports).collect();
 
-        let mut methods = BTreeMap::new();
-        let mut implemented: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let mut methods: BTreeMap<String, Method> = BTreeMap::new();
+        let mut implementing = BTreeSet::new();
         let mut reached = BTreeSet::new();
         let mut files_of_ports = BTreeSet::new();
         for (index, ClientFunction { file, function, .. }) in functions.iter().enumerate() {
@@ -100,14 +118,16 @@ impl ClientCrate {
             if operations.is_empty() {
                 continue; // The clock.
             }
-            if let Some(of_type) = &function.of_type {
-                implemented
-                    .entry(of_type)
-                    .or_default()
-                    .insert(of_trait.clone());
-            }
-            let known = methods.insert(function.name.clone(), (of_trait.clone(), operations));
-            if known.is_some() {
+            let of_type = function.of_type.clone().unwrap_or_default();
+            implementing.insert(of_type.clone());
+            let method = methods
+                .entry(function.name.clone())
+                .or_insert_with(|| Method {
+                    of_trait: of_trait.clone(),
+                    operations: BTreeMap::new(),
+                });
+            let known = method.operations.insert(of_type, operations);
+            if method.of_trait != *of_trait || known.is_some() {
                 return Err(format!("two ports have a method `{}`", function.name));
             }
         }
@@ -136,8 +156,10 @@ impl ClientCrate {
             .map(|found| &found.function)
             .filter(|function| function.of_type.as_deref() == Some("Clients"))
             .filter_map(|function| {
-                let traits = implemented.get(function.returns.as_deref()?)?;
-                Some((function.name.clone(), traits.clone()))
+                let made = function.returns.clone()?;
+                implementing
+                    .contains(&made)
+                    .then(|| (function.name.clone(), made))
             });
         Ok(ClientCrate {
             constructors: constructors.collect(),
@@ -276,10 +298,12 @@ pub fn calls(
         let within = |fault: String| format!("{}: {fault}", file.path.display());
         for called in file.functions() {
             for (method, receiver) in port_calls(&called, clients).map_err(within)? {
-                let Some((of_trait, operations)) = clients.methods.get(&method) else {
+                let Some(Method { operations, .. }) = clients.methods.get(&method) else {
                     continue;
                 };
-                let candidates = ports.iter().filter(|port| port.traits.contains(of_trait));
+                let candidates = ports
+                    .iter()
+                    .filter(|port| operations.contains_key(&port.made));
                 let candidates: Vec<&Port> = candidates.collect();
                 // Under another name it may be any port of the kind.
                 let named = candidates
@@ -296,8 +320,8 @@ pub fn calls(
                 }
                 for port in named {
                     let targets = targets(port, &method, &settings).map_err(within)?;
+                    let operations = operations.get(&port.made).into_iter().flatten();
                     for (operation, target) in operations
-                        .iter()
                         .flat_map(|operation| targets.iter().map(move |target| (operation, target)))
                     {
                         found.insert((operation.clone(), target.clone()));
@@ -347,8 +371,9 @@ fn port_calls(
     let methods = calls.methods.iter();
     let methods = methods.filter(|call| call.receiver.as_deref() != Some("self"));
     let methods = methods.map(|call| (call.method.clone(), call.receiver.clone()));
-    // `Items::get_item(table, key)`, or the method passed on.
-    let paths = calls.paths.iter().map(|path| (path.name.clone(), None));
+    // `Items::get_item(table, key)`, or the method passed on; a name alone is a variable or a function.
+    let paths = calls.paths.iter().filter(|path| path.within.is_some());
+    let paths = paths.map(|path| (path.name.clone(), None));
     Ok(methods
         .chain(paths)
         .filter(|(name, _)| names.contains(&name.as_str()))
@@ -358,7 +383,8 @@ fn port_calls(
 /// A field of a function's ports.
 struct Port {
     field: String,
-    traits: BTreeSet<String>,
+    /// The type of its client.
+    made: String,
     /// The field of the settings that it is made with.
     setting: Option<String>,
 }
@@ -374,12 +400,11 @@ fn wiring(sources: &Sources, clients: &ClientCrate, function: &str) -> Result<Ve
     }
     let mut ports = Vec::new();
     for (field, constructor, setting) in &main.ports {
-        let traits = clients.constructors.get(constructor);
-        let traits =
-            traits.ok_or_else(|| format!("{path}: `{constructor}` makes no port known"))?;
+        let made = clients.constructors.get(constructor);
+        let made = made.ok_or_else(|| format!("{path}: `{constructor}` makes no port known"))?;
         ports.push(Port {
             field: field.clone(),
-            traits: traits.clone(),
+            made: made.clone(),
             setting: setting.clone(),
         });
     }
@@ -395,15 +420,36 @@ fn wiring(sources: &Sources, clients: &ClientCrate, function: &str) -> Result<Ve
 
 #[derive(Default)]
 struct Main {
+    /// Other names of `clients`: `let of_region = clients.clone();`
+    aliases: Vec<String>,
     /// Field, constructor, setting.
     ports: Vec<(String, String, Option<String>)>,
     /// How many clients are made.
     made: usize,
 }
 
+impl Main {
+    fn is_clients(&self, expression: &Expr) -> bool {
+        last_name(expression).is_some_and(|name| name == "clients" || self.aliases.contains(&name))
+    }
+}
+
 impl<'ast> Visit<'ast> for Main {
+    fn visit_local(&mut self, local: &'ast syn::Local) {
+        if let (syn::Pat::Ident(name), Some(init)) = (&local.pat, &local.init)
+            && let Expr::MethodCall(call) = &*init.expr
+            && call.method == "clone"
+            && self.is_clients(&call.receiver)
+        {
+            self.aliases.push(name.ident.to_string());
+            return;
+        }
+        visit::visit_local(self, local);
+    }
+
     fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
-        if last_name(&call.receiver).as_deref() == Some("clients") {
+        // Which Region it is makes no client.
+        if self.is_clients(&call.receiver) && call.method != "region" {
             self.made += 1;
         }
         visit::visit_expr_method_call(self, call);
@@ -412,8 +458,8 @@ impl<'ast> Visit<'ast> for Main {
     fn visit_expr_struct(&mut self, made: &'ast ExprStruct) {
         if last_word(&made.path).as_deref() == Some("Ports") {
             for field in &made.fields {
-                if let (Member::Named(name), Expr::MethodCall(call)) = (&field.member, &field.expr)
-                    && last_name(&call.receiver).as_deref() == Some("clients")
+                if let (Member::Named(name), Some(call)) = (&field.member, maker(&field.expr))
+                    && self.is_clients(&call.receiver)
                 {
                     let setting = call.args.first().and_then(last_name);
                     self.ports
@@ -425,12 +471,26 @@ impl<'ast> Visit<'ast> for Main {
     }
 }
 
+/// What makes a client: `clients.objects()`, or `|region| clients.public_keys(region)` for one of many.
+fn maker(expression: &Expr) -> Option<&ExprMethodCall> {
+    match expression {
+        Expr::MethodCall(call) => Some(call),
+        Expr::Closure(closure) => maker(&closure.body),
+        _ => None,
+    }
+}
+
 /// What a port's method is done to. A client that is made with a setting has that one target. Of the others
 /// it is said with each call:
 ///
 /// | method | target |
 /// | --- | --- |
 /// | `read_object` | the log files that notifications name |
+/// | `stream_object` | objects of the trail's bucket |
+/// | `list_objects`, `object_versions` | the trail's bucket |
+/// | `put_object` | reports, in the bucket of the setting `report_bucket` |
+/// | `trail_status` | all trails |
+/// | `describe_trails`, `list_public_keys` | nothing in particular, whatever their Region |
 /// | `read_object_if_changed` | the variable that is `s3://bucket/key` |
 /// | `publish` | the variables that are ARNs of topics |
 fn targets(port: &Port, method: &str, settings: &[Variable]) -> Result<Vec<Target>, String> {
@@ -445,8 +505,18 @@ fn targets(port: &Port, method: &str, settings: &[Variable]) -> Result<Vec<Targe
         named(&|variable| variable.parser == parser)
     };
     let targets = match (&port.setting, method) {
+        (_, "describe_trails" | "list_public_keys") => vec![Target::Everything],
+        (_, "trail_status") => vec![Target::Trails],
         (Some(setting), _) => named(&|variable| variable.field == *setting),
         (None, "read_object") => vec![Target::LogFiles],
+        (None, "stream_object") => vec![Target::TrailObjects],
+        (None, "list_objects" | "object_versions") => vec![Target::TrailBucket],
+        (None, "put_object") => {
+            let buckets = settings.iter().filter(|one| one.field == "report_bucket");
+            buckets
+                .map(|bucket| Target::Reports(bucket.name.clone()))
+                .collect()
+        }
         (None, "read_object_if_changed") => parsed_by("s3_location", None),
         (None, "publish") => parsed_by("arn", Some("sns")),
         (None, _) => Vec::new(),

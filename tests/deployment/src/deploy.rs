@@ -49,6 +49,7 @@ impl Prepared {
         for (function, binary) in [
             ("LogProcessor", &binaries.log_processor),
             ("AlarmNotifier", &binaries.alarm_notifier),
+            ("DigestValidator", &binaries.digest_validator),
         ] {
             let package = zip::bootstrap(&read(binary));
             account
@@ -70,6 +71,22 @@ impl Prepared {
     /// The edits for the emulator do not fit the template, or the stack does not become `CREATE_COMPLETE`; the reasons
     /// are in the message.
     pub async fn deploy(&self, name: &str, parameters: &[(&str, &str)]) -> Deployment {
+        // Who asks the emulator for public keys is refused.
+        let cloudtrail = MiniStack::shared().url();
+        self.deploy_with(name, parameters, &cloudtrail).await
+    }
+
+    /// As [`deploy`](Self::deploy), with the URL of something that is CloudTrail to the functions.
+    ///
+    /// # Panics
+    ///
+    /// As it does.
+    pub async fn deploy_with(
+        &self,
+        name: &str,
+        parameters: &[(&str, &str)],
+        cloudtrail: &str,
+    ) -> Deployment {
         let account = self.account.clone();
         let bucket = format!("trail-{name}");
         account.create_bucket(&bucket).await;
@@ -80,7 +97,11 @@ impl Prepared {
         let parameters = [&required, parameters].concat();
         let template_key = format!("{name}.template");
         account
-            .put_object(ARTIFACTS, &template_key, adapted_template(&parameters))
+            .put_object(
+                ARTIFACTS,
+                &template_key,
+                adapted_template(&parameters, cloudtrail),
+            )
             .await;
         let stack = account
             .create_stack(name, (ARTIFACTS, &template_key), &parameters)
@@ -112,7 +133,7 @@ impl Prepared {
 }
 
 impl Deployment {
-    /// What is on the queues, warnings and last lines of both functions' logs, and the emulator's log.
+    /// What is on the queues, warnings and last lines of the functions' logs, and the emulator's log.
     pub async fn state(&self) -> String {
         let mut lines = Vec::new();
         for queue in [
@@ -125,9 +146,16 @@ impl Deployment {
             let depth = self.account.queue_depth(queue).await;
             lines.push(format!("{}: {depth:?}", queue.name));
         }
-        for group in ["LogProcessorLogGroup", "AlarmNotifierLogGroup"] {
+        for group in [
+            "LogProcessorLogGroup",
+            "AlarmNotifierLogGroup",
+            "DigestValidatorLogGroup",
+        ] {
+            let Some(name) = self.stack.resources.get(group) else {
+                continue;
+            };
             lines.push(format!("-- {group}"));
-            let mut log = self.account.log_events(self.stack.resource(group)).await;
+            let mut log = self.account.log_events(name).await;
             log.sort_by_key(|event| event.get("timestamp").and_then(Value::as_i64));
             let text = |event: &Value| event.get("message")?.as_str().map(str::to_owned);
             let said: Vec<String> = log.iter().filter_map(text).collect();
@@ -181,17 +209,22 @@ pub fn topic(arn: &str) -> Topic {
 }
 
 /// The edits in `emulator.json`.
-fn emulator_edits() -> Vec<Edit> {
+fn emulator_edits(cloudtrail: &str) -> Vec<Edit> {
     let list = read(&repository().join("tests/deployment/emulator.json"));
-    edits(&String::from_utf8_lossy(&list), &MiniStack::shared().url())
+    let endpoint = MiniStack::shared().url();
+    let values = [
+        ("{endpoint}", endpoint.as_str()),
+        ("{cloudtrail}", cloudtrail),
+    ];
+    edits(&String::from_utf8_lossy(&list), &values)
         .unwrap_or_else(|error| panic!("expected a list of edits: {error}"))
 }
 
-fn adapted_template(parameters: &[(&str, &str)]) -> String {
+fn adapted_template(parameters: &[(&str, &str)], cloudtrail: &str) -> String {
     let translated = Template::translated();
     let evaluation = translated.with_parameters(parameters.iter().copied());
     let mut template = translated.json().clone();
-    adapt(&mut template, &emulator_edits(), |value| {
+    adapt(&mut template, &emulator_edits(cloudtrail), |value| {
         evaluation.value(value)
     })
     .unwrap_or_else(|error| panic!("expected the edits for the emulator to fit: {error}"));

@@ -59,14 +59,14 @@ pub enum EditError {
     },
 }
 
-/// Reads a list of edits; `{endpoint}` as a value becomes the URL of the emulator.
+/// Reads a list of edits; a value that is one of the names, such as `{endpoint}`, becomes what stands beside it.
 ///
 /// # Errors
 ///
 /// The list is malformed.
-pub fn edits(list: &str, endpoint: &str) -> Result<Vec<Edit>, EditError> {
+pub fn edits(list: &str, values: &[(&str, &str)]) -> Result<Vec<Edit>, EditError> {
     let list: Vec<Value> = serde_json::from_str(list)?;
-    list.into_iter().map(|edit| read(edit, endpoint)).collect()
+    list.into_iter().map(|edit| read(edit, values)).collect()
 }
 
 /// Applies every edit, in order. `evaluated` says what a value of the template comes to.
@@ -94,14 +94,13 @@ pub fn adapt(
     Ok(())
 }
 
-fn read(found: Value, endpoint: &str) -> Result<Edit, EditError> {
+fn read(found: Value, values: &[(&str, &str)]) -> Result<Edit, EditError> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let place = |value: &Value| {
         let at = text(value.get("at")?)?;
-        let value = match value.get("value")? {
-            Value::String(value) if value == "{endpoint}" => endpoint.into(),
-            value => value.clone(),
-        };
+        let value = value.get("value")?;
+        let known = values.iter().find(|(name, _)| value == name);
+        let value = known.map_or_else(|| value.clone(), |(_, known)| (*known).into());
         Some(Place { at, value })
     };
     let change = match ["remove", "add", "replace", "number"].map(|name| found.get(name)) {
@@ -169,7 +168,7 @@ mod tests {
 
     fn adapted(list: Value) -> Result<Value, EditError> {
         let mut template = json!({ "Resources": { "Queue": { "Type": "AWS::SQS::Queue" } } });
-        let edits = edits(&list.to_string(), "http://127.0.0.1:1")?;
+        let edits = edits(&list.to_string(), &[("{endpoint}", "http://127.0.0.1:1")])?;
         let evaluated = |value: &Value| (*value == json!({ "Ref": "Count" })).then(|| "7".into());
         adapt(&mut template, &edits, evaluated).map(|()| template)
     }

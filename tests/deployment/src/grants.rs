@@ -3,7 +3,8 @@
 //! What is needed follows from the calls of the functions (`calls`) and from what the services do on behalf
 //! of a function or schedule. Which IAM actions an operation takes is said in `RULES`.
 //!
-//! Source: Service Authorization Reference; Amazon S3 API Reference, "GetObject" (permissions); SQS
+//! Source: Service Authorization Reference; Amazon S3 API Reference, "GetObject", "ListObjectsV2",
+//! "ListObjectVersions" (permissions), Amazon S3 User Guide, "Amazon S3 CloudTrail events"; SQS
 //! Developer Guide, "Permissions" and SNS Developer Guide, "Key management" for KMS keys; Lambda Developer
 //! Guide, "Using Lambda with Amazon SQS" (permissions of the execution role).
 
@@ -56,6 +57,35 @@ const RULES: &[Rule] = &[
             ("kms:Decrypt", On::Key),
         ],
     ),
+    ("s3", "ListObjectsV2", &[("s3:ListBucket", On::Itself)]),
+    (
+        "s3",
+        "ListObjectVersions",
+        &[("s3:ListBucketVersions", On::Itself)],
+    ),
+    (
+        "s3",
+        "PutObject",
+        &[
+            ("s3:PutObject", On::Itself),
+            ("kms:GenerateDataKey", On::Key),
+        ],
+    ),
+    (
+        "cloudtrail",
+        "DescribeTrails",
+        &[("cloudtrail:DescribeTrails", On::Itself)],
+    ),
+    (
+        "cloudtrail",
+        "ListPublicKeys",
+        &[("cloudtrail:ListPublicKeys", On::Itself)],
+    ),
+    (
+        "cloudtrail",
+        "GetTrailStatus",
+        &[("cloudtrail:GetTrailStatus", On::Itself)],
+    ),
     ("dynamodb", "GetItem", &[("dynamodb:GetItem", On::Itself)]),
     ("dynamodb", "PutItem", &[("dynamodb:PutItem", On::Itself)]),
     ("dynamodb", "Query", &[("dynamodb:Query", On::Itself)]),
@@ -106,6 +136,15 @@ const RULES: &[Rule] = &[
     ),
     ("lambda", "Invoke", &[("lambda:InvokeFunction", On::Itself)]),
 ];
+
+/// Actions that cannot be granted on less than everything: they know no resources.
+const WITHOUT_RESOURCES: [&str; 2] = ["cloudtrail:DescribeTrails", "cloudtrail:ListPublicKeys"];
+
+/// What reports begin with, in their bucket.
+const REPORTS: &str = "integrity/";
+
+/// Operations that CloudTrail has under another name than the SDK.
+const OTHER_NAMES: [(&str, &str, &str); 1] = [("s3", "ListObjectsV2", "ListObjects")];
 
 /// What Lambda asks of a queue for an event source mapping.
 const OF_MAPPINGS: [&str; 4] = [
@@ -160,7 +199,7 @@ pub fn needed(sources: &Sources, evaluation: &Evaluation<'_>) -> Result<BTreeSet
 
 /// The operations that happen under the roles of the stack, by role, service and operation:
 /// `("LogProcessorRole", "sqs", "SendMessageBatch")`. A service is named as in actions, so that `sqs.amazonaws.com` is its event source in
-/// CloudTrail. `kms` is there where a service uses a key on behalf of a role.
+/// CloudTrail, an operation as CloudTrail names it. `kms` is there where a service uses a key on behalf of a role.
 ///
 /// # Errors
 /// As [`needed`].
@@ -182,13 +221,22 @@ pub fn operations(
         for (position, (service, name)) in prefixes.enumerate() {
             // The first action is that of the operation itself.
             if position == 0 {
-                found.insert((role.clone(), service.to_owned(), operation.name.clone()));
+                let name = event_name(service, &operation.name);
+                found.insert((role.clone(), service.to_owned(), name.to_owned()));
             } else if service == "kms" {
                 found.insert((role.clone(), service.to_owned(), name.to_owned()));
             }
         }
     }
     Ok(found)
+}
+
+/// An operation as CloudTrail names it.
+fn event_name<'o>(service: &str, operation: &'o str) -> &'o str {
+    let other = OTHER_NAMES
+        .iter()
+        .find(|name| (name.0, name.1) == (service, operation));
+    other.map_or(operation, |(_, _, name)| name)
 }
 
 /// The actions an operation takes there, with what they are granted on.
@@ -305,9 +353,24 @@ fn places(
     function: &Value,
     target: &Target,
 ) -> Result<Vec<Place>, String> {
+    let only = |arn: &str| {
+        vec![Place {
+            arn: arn.to_owned(),
+            ..Place::default()
+        }]
+    };
     let variable = match target {
         Target::LogFiles => return Ok(vec![log_files(evaluation)]),
-        Target::Variable(variable) => variable,
+        Target::TrailObjects => {
+            return Ok(vec![Place {
+                has_versions: false,
+                ..log_files(evaluation)
+            }]);
+        }
+        Target::TrailBucket => return Ok(only(&trail_bucket(evaluation))),
+        Target::Trails => return Ok(only("arn:aws:cloudtrail:*:*:trail/*")),
+        Target::Everything => return Ok(only("*")),
+        Target::Reports(variable) | Target::Variable(variable) => variable,
     };
     let variables = function.pointer("/Properties/Environment/Variables");
     let value = variables.and_then(|variables| variables.get(variable));
@@ -322,12 +385,25 @@ fn places(
             arn: format!("arn:aws:s3:::{object}"),
             ..Place::default()
         }]),
-        None => Ok(vec![place(evaluation, value)?]),
+        None => {
+            let place = place(evaluation, value)?;
+            Ok(vec![match target {
+                Target::Reports(_) => Place {
+                    arn: format!("{}/{REPORTS}*", place.arn),
+                    ..place
+                },
+                _ => place,
+            }])
+        }
     }
 }
 
+fn trail_bucket(evaluation: &Evaluation<'_>) -> String {
+    format!("arn:aws:s3:::{}", evaluation.parameter("TrailBucketName"))
+}
+
 fn log_files(evaluation: &Evaluation<'_>) -> Place {
-    let bucket = format!("arn:aws:s3:::{}", evaluation.parameter("TrailBucketName"));
+    let bucket = trail_bucket(evaluation);
     let key = evaluation.parameter("TrailKmsKeyArn");
     Place {
         arn: format!("{bucket}/{}*", evaluation.parameter("KeyPrefix")),
@@ -410,7 +486,8 @@ fn statement_grants(role: &str, statement: &Value) -> Result<Vec<Grant>, String>
     let mut grants = Vec::new();
     for action in texts(statement.get("Action"))? {
         for resource in texts(statement.get("Resource"))? {
-            if action.contains(['*', '?']) || resource == "*" {
+            let is_of_everything = resource == "*" && !WITHOUT_RESOURCES.contains(&action);
+            if action.contains(['*', '?']) || is_of_everything {
                 return Err("a grant of everything".to_owned());
             }
             grants.push(Grant {

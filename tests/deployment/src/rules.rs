@@ -4,6 +4,7 @@
 //! what each rule promises stands above it.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -22,12 +23,14 @@ pub const RULES: &[(&str, Rule)] = &[
     ("kinds", kinds),
     ("principals", principals),
     ("transport", transport),
+    ("buckets", buckets),
     ("partition", partition),
     ("queues", queues),
     ("mappings", mappings),
     ("retention", retention),
     ("table", table),
     ("kept", kept),
+    ("schedules", schedules),
 ];
 
 /// What breaks any rule, with the rule's name.
@@ -72,7 +75,7 @@ fn referred(evaluation: &Evaluation<'_>, reference: &str) -> Option<Value> {
 }
 
 /// Types that store nothing, or that AWS encrypts in any case.
-const NOTHING_TO_ENCRYPT: [&str; 12] = [
+const NOTHING_TO_ENCRYPT: [&str; 13] = [
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::Dashboard",
     "AWS::Events::Rule",
@@ -81,6 +84,7 @@ const NOTHING_TO_ENCRYPT: [&str; 12] = [
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
     "AWS::Logs::LogGroup",
+    "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
@@ -198,17 +202,20 @@ fn has_star(principal: &Value) -> bool {
     }
 }
 
-/// Queues and topics are not reached without TLS.
+/// Queues, topics and buckets with what is in them are not reached without TLS.
 fn transport(evaluation: &Evaluation<'_>) -> Vec<String> {
     let statements = statements(evaluation);
     let mut broken = Vec::new();
     for (kind, actions, policies) in [
         ("AWS::SQS::Queue", &["sqs:*"][..], "Queues"),
         ("AWS::SNS::Topic", &["sns:Publish", "sns:*"][..], "Topics"),
+        ("AWS::S3::Bucket", &["s3:*"][..], "Bucket"),
     ] {
         for (name, _) in evaluation.resources(kind) {
             let references = [format!("${{{name}}}"), format!("${{{name}.Arn}}")];
             let is_it = |value: &Value| references.iter().any(|reference| value == reference);
+            let objects = format!("${{{name}.Arn}}/*");
+            let has_objects = kind == "AWS::S3::Bucket";
             let denies = statements.iter().any(|(policy, statement)| {
                 let policy = evaluation.resource(policy).unwrap_or_default();
                 let is_of_it = list(property(&policy, policies)).into_iter().any(is_it);
@@ -217,6 +224,10 @@ fn transport(evaluation: &Evaluation<'_>) -> Vec<String> {
                     && *member(statement, "Effect") == "Deny"
                     && has_star(member(statement, "Principal"))
                     && list(statement.get("Resource")).into_iter().any(is_it)
+                    && (!has_objects
+                        || list(statement.get("Resource"))
+                            .iter()
+                            .any(|resource| **resource == objects))
                     && list(statement.get("Action"))
                         .iter()
                         .any(|action| actions.iter().any(|expected| action == expected))
@@ -229,6 +240,41 @@ fn transport(evaluation: &Evaluation<'_>) -> Vec<String> {
             if !denies {
                 broken.push(format!("{name} can be reached without TLS"));
             }
+        }
+    }
+    broken
+}
+
+/// Nobody else reads a bucket or writes to it, what is overwritten is kept for a while, and nothing is kept for ever.
+fn buckets(evaluation: &Evaluation<'_>) -> Vec<String> {
+    const BLOCKS: [&str; 4] = [
+        "BlockPublicAcls",
+        "BlockPublicPolicy",
+        "IgnorePublicAcls",
+        "RestrictPublicBuckets",
+    ];
+    let mut broken = Vec::new();
+    for (name, bucket) in evaluation.resources("AWS::S3::Bucket") {
+        let block = property(&bucket, "PublicAccessBlockConfiguration").unwrap_or(&Value::Null);
+        if !BLOCKS.iter().all(|way| *member(block, way) == true) {
+            broken.push(format!("{name} can be made public"));
+        }
+        let owner = bucket.pointer("/Properties/OwnershipControls/Rules/0/ObjectOwnership");
+        if owner.is_none_or(|owner| owner != "BucketOwnerEnforced") {
+            broken.push(format!("{name} can have objects of somebody else"));
+        }
+        let versions = bucket.pointer("/Properties/VersioningConfiguration/Status");
+        if versions.is_none_or(|status| status != "Enabled") {
+            broken.push(format!("{name} keeps no versions"));
+        }
+        let rules = list(bucket.pointer("/Properties/LifecycleConfiguration/Rules"));
+        let expires = |what: &str| {
+            rules
+                .iter()
+                .any(|rule| *member(rule, "Status") == "Enabled" && rule.get(what).is_some())
+        };
+        if !expires("ExpirationInDays") || !expires("NoncurrentVersionExpiration") {
+            broken.push(format!("{name} keeps objects for ever"));
         }
     }
     broken
@@ -291,7 +337,7 @@ fn queues(evaluation: &Evaluation<'_>) -> Vec<String> {
 }
 
 /// A function answers for each message, as many at a time as the mapping says: reserved concurrency would throttle
-/// messages into the dead-letter queue. A FIFO queue has no batching window.
+/// messages into the dead-letter queue, and a new account has none to reserve. A FIFO queue has no batching window.
 fn mappings(evaluation: &Evaluation<'_>) -> Vec<String> {
     let mut broken = Vec::new();
     for (name, function) in evaluation.resources("AWS::Lambda::Function") {
@@ -354,9 +400,7 @@ fn retention(evaluation: &Evaluation<'_>) -> Vec<String> {
 
 /// The table has the keys, the index and the time to live that the client uses, and can be put back to any second.
 fn table(evaluation: &Evaluation<'_>) -> Vec<String> {
-    let files = Sources::new(crate::repository()).files("crates/aws-clients/src/lib.rs");
-    let file = files.iter().find(|file| file.path.ends_with("table.rs"));
-    let constants: BTreeMap<String, String> = file.map(|file| file.constants()).unwrap_or_default();
+    let constants = table_constants();
     let constant = |name: &str| constants.get(name).cloned().unwrap_or_default();
     let key = |name: &str, kind: &str| serde_json::json!({ "AttributeName": constant(name), "KeyType": kind });
     let attribute = |name: &str, kind: &str| serde_json::json!({ "AttributeName": constant(name), "AttributeType": kind });
@@ -393,6 +437,16 @@ fn table(evaluation: &Evaluation<'_>) -> Vec<String> {
     broken
 }
 
+/// The names that the client has for what is in the table; read once.
+fn table_constants() -> &'static BTreeMap<String, String> {
+    static CONSTANTS: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+    CONSTANTS.get_or_init(|| {
+        let files = Sources::new(crate::repository()).files("crates/aws-clients/src/lib.rs");
+        let file = files.iter().find(|file| file.path.ends_with("table.rs"));
+        file.map(|file| file.constants()).unwrap_or_default()
+    })
+}
+
 /// What cannot be made again stays when the stack is removed: tables, buckets and evidence.
 fn kept(evaluation: &Evaluation<'_>) -> Vec<String> {
     let functions = evaluation.resources("AWS::Lambda::Function").into_iter();
@@ -419,4 +473,53 @@ fn kept(evaluation: &Evaluation<'_>) -> Vec<String> {
     });
     lost.map(|(name, _)| format!("{name} is lost with the stack"))
         .collect()
+}
+
+/// A function that a schedule invokes has ended before its next time comes, however late it was begun: what is too old is dropped,
+/// by the schedule and by Lambda, and nothing is tried again after it ran.
+fn schedules(evaluation: &Evaluation<'_>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (name, schedule) in evaluation.resources("AWS::Scheduler::Schedule") {
+        let target = property(&schedule, "Target").unwrap_or(&Value::Null);
+        let arn = member(target, "Arn").as_str().unwrap_or("");
+        let (Some(function), Some(id)) = (referred(evaluation, arn), logical_id(arn)) else {
+            broken.push(format!("{name} invokes what is not in the template"));
+            continue;
+        };
+        let asynchronous = evaluation.resources("AWS::Lambda::EventInvokeConfig");
+        let asynchronous = asynchronous
+            .into_iter()
+            .find(|(_, config)| logical_id(text(config, "FunctionName")) == Some(id));
+        let Some((_, asynchronous)) = asynchronous else {
+            broken.push(format!("{name}: Lambda tries failed invocations again"));
+            continue;
+        };
+        if number(&asynchronous, "MaximumRetryAttempts") != Some(0) {
+            broken.push(format!("{name}: Lambda tries failed invocations again"));
+        }
+        // Without a word of it: a day, and six hours.
+        let by_schedule = target.pointer("/RetryPolicy/MaximumEventAgeInSeconds");
+        let latest = by_schedule.and_then(Value::as_i64).unwrap_or(86_400)
+            + number(&asynchronous, "MaximumEventAgeInSeconds").unwrap_or(21_600)
+            + number(&function, "Timeout").unwrap_or(3);
+        match seconds_of_rate(text(&schedule, "ScheduleExpression")) {
+            Some(rate) if latest < rate => {}
+            rate => broken.push(format!(
+                "{name} comes every {rate:?} s, its function may end after {latest} s"
+            )),
+        }
+    }
+    broken
+}
+
+/// The seconds of `rate(5 minutes)`.
+fn seconds_of_rate(expression: &str) -> Option<i64> {
+    let rate = expression.strip_prefix("rate(")?.strip_suffix(')')?;
+    let (count, unit) = rate.split_once(' ')?;
+    let seconds = match unit.trim_end_matches('s') {
+        "minute" => 60,
+        "hour" => 3_600,
+        _ => return None,
+    };
+    Some(count.parse::<i64>().ok()? * seconds)
 }

@@ -419,7 +419,7 @@ fn is_client(expression: &Expr) -> bool {
     }
 }
 
-/// The last name of an expression: `queue` for `&self.ports.queue`.
+/// The last name of an expression: `queue` for `&self.ports.queue` and `ports.queue()`.
 pub(crate) fn last_name(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Field(field) => match &field.member {
@@ -427,6 +427,7 @@ pub(crate) fn last_name(expression: &Expr) -> Option<String> {
             Member::Unnamed(_) => None,
         },
         Expr::Path(path) => last_word(&path.path),
+        Expr::MethodCall(call) if call.args.is_empty() => Some(call.method.to_string()),
         Expr::Paren(inner) => last_name(&inner.expr),
         Expr::Reference(inner) => last_name(&inner.expr),
         Expr::Try(inner) => last_name(&inner.expr),
@@ -518,6 +519,10 @@ mod tests {
         let found = calls("self.ports.queue.send_messages(&m).await?; self.publish(m)").methods;
         assert_eq!(found[0].receiver.as_deref(), Some("queue"));
         assert_eq!(found[1].receiver.as_deref(), Some("self"));
+        let found = calls("outside.queue().send_messages(&m)").methods;
+        assert_eq!(found[0].receiver.as_deref(), Some("queue"));
+        let found = calls("queue_of(group).send_messages(&m)").methods;
+        assert_eq!(found[0].receiver, None);
     }
 
     #[test]

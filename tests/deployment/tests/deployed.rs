@@ -16,8 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use deployment::deploy::{Deployment, Prepared, topic};
 use deployment::template::Template;
-use harness::{Account, Queue, QueueSpec, plain_item};
+use harness::{Account, CloudTrail, Queue, QueueSpec, plain_item};
 use serde_json::{Value, json};
+use testkit::chain::{Chain, TrailSpec};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -195,6 +196,231 @@ async fn the_schedule_has_the_alarm_notifier_tick() {
 
     let answer = stack.account.invoke_function(name, &payload).await;
     assert_eq!(answer, json!({ "due": 0 }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schedule_has_the_digest_validator_validate() {
+    let (_alone, stack) = deployed("validation", &[]).await;
+    let name = stack.stack.resource("DigestValidator");
+    let function = stack.account.function_configuration(name).await;
+    let schedule = stack.stack.resource("ValidationSchedule");
+    let schedule = stack.account.schedule(schedule).await;
+    assert_eq!(schedule["ScheduleExpression"], "rate(1 hour)");
+    assert_eq!(schedule["State"], "ENABLED");
+    assert_eq!(schedule["Target"]["Arn"], function["FunctionArn"]);
+    let input = schedule["Target"]["Input"].as_str().unwrap();
+    assert_eq!(validation(), serde_json::from_str::<Value>(input).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_log_file_validation_nothing_is_validated() {
+    let (_alone, stack) = deployed("unvalidated", &[("LogFileValidation", "false")]).await;
+    let made = stack.stack.resources.keys();
+    let made: Vec<&String> = made
+        .filter(|name| name.contains("Valid") || name.contains("Report"))
+        .collect();
+    assert!(made.is_empty(), "{made:?}");
+    let alarms = alarms(&stack).await;
+    assert!(!alarms.contains_key("TrailSilent") && alarms.contains_key("Tick"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_tampered_with_is_told_once_with_its_name() {
+    const HOURS: usize = 6;
+    let _alone = ALONE.lock().await;
+    let cloudtrail = CloudTrail::start().await;
+    let stack = prepared().await;
+    let stack = stack.deploy_with("integrity", &[], &cloudtrail.url()).await;
+    let spec = TrailSpec {
+        bucket: stack.bucket.clone(),
+        start: now() - 1_800 - 3_600 * HOURS as i64,
+        hours: HOURS,
+        logs_per_hour: 3,
+        ..TrailSpec::default()
+    };
+    let mut chain = Chain::of(&spec);
+    let (modified, deleted) = (chain.log(0, 2, 1), chain.log(0, 3, 0));
+    chain.edit_records(&modified, |records| {
+        records.remove(0);
+    });
+    chain.delete(&deleted);
+    publish(&cloudtrail, &chain);
+    put_objects(&stack, &chain).await;
+
+    let outcome = validate(&stack).await;
+    assert_eq!(outcome["finished"], true, "{outcome}");
+    let told = messages_of(&stack, &["LogHashMismatch", "LogNotFound"]).await;
+    for (message, file) in told.iter().zip([&modified.key, &deleted.key]) {
+        assert_eq!(message.attributes["severity"], "critical", "{message:?}");
+        assert_eq!(message.attributes["account"], "111122223333");
+        assert_eq!(message.document["type"], "finding");
+        assert_eq!(message.document["matched"], 1);
+        assert_eq!(message.document["may_be_repeat"], false);
+        let location = format!("s3://{}/{file}", stack.bucket);
+        assert_eq!(message.document["events"][0]["location"], location);
+    }
+    let facts = told[0].document["events"][0]["finding"]["facts"].to_string();
+    assert!(facts.contains(&modified.sha256), "{facts}");
+    let keys = ("ListPublicKeys".to_owned(), "us-east-1".to_owned());
+    assert!(cloudtrail.asked().contains(&keys));
+
+    // What is known is not told again.
+    validate(&stack).await;
+    nothing_is_left(&stack, 0).await;
+
+    // What was right is looked at again.
+    let digest = chain.digest(0, 1);
+    stack
+        .account
+        .put_object(&stack.bucket, &digest.key, "nothing")
+        .await;
+    validate(&stack).await;
+    let told = messages_of(&stack, &["DigestChanged"]).await;
+    let location = format!("s3://{}/{}", stack.bucket, digest.key);
+    assert_eq!(told[0].document["events"][0]["location"], location);
+    nothing_is_left(&stack, 0).await;
+    assert!(validated(&stack).await >= 4 * 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_file_that_was_missed_is_read_after_all_and_a_report_is_written() {
+    const DAY: i64 = 86_400;
+    let _alone = ALONE.lock().await;
+    let cloudtrail = CloudTrail::start().await;
+    let stack = prepared().await;
+    let stack = stack.deploy_with("missed", &[], &cloudtrail.url()).await;
+    let spec = TrailSpec {
+        bucket: stack.bucket.clone(),
+        start: now() - 1_800 - 3_600 * 2,
+        hours: 2,
+        logs_per_hour: 2,
+        ..TrailSpec::default()
+    };
+    let chain = Chain::of(&spec);
+    publish(&cloudtrail, &chain);
+    // What was delivered before the stack was there is nobody's to read.
+    let installed_at = now() - DAY;
+    put_item(
+        &stack,
+        ("integrity", "installation"),
+        &json!({ "schema": 1, "installed_at": installed_at }),
+    )
+    .await;
+    // The bucket announces nothing.
+    put_objects(&stack, &chain).await;
+    let logs = chain.streams[0].logs();
+    let logs: BTreeMap<String, String> = logs
+        .map(|log| (log.key.clone(), "done".to_owned()))
+        .collect();
+    assert_eq!(logs.len(), 4);
+
+    validate(&stack).await;
+    assert_eq!(queues_are_empty(&stack).await, Some(()));
+    assert_eq!(ledger(&stack).await, BTreeMap::new());
+    let day = testkit::time(installed_at)[..10].replace('-', "/");
+    let bucket = stack.stack.output("ReportBucketName");
+    let key = format!("integrity/{day}.json");
+    let report = stack.account.get_object(bucket, &key).await;
+    let report: Value = serde_json::from_slice(&report.unwrap()).unwrap();
+    assert_eq!(report["bucket"], stack.bucket);
+
+    // A run later they are still missing. Times are in whole seconds.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    validate(&stack).await;
+    all_is_finished(&stack, 4, SOON).await;
+    assert_eq!(ledger(&stack).await, logs);
+    let dead = stack.account.queue_depth(&stack.log_files_dead).await;
+    assert_eq!(dead.total(), 0);
+}
+
+/// What the schedule sends.
+fn validation() -> Value {
+    json!({ "validate": true })
+}
+
+/// Has the digest validator validate, and waits for its outcome.
+async fn validate(stack: &Deployment) -> Value {
+    let function = stack.stack.resource("DigestValidator");
+    stack.account.invoke_function(function, &validation()).await
+}
+
+/// Waits for a message about each of these filters, in their order; there must not be others.
+async fn messages_of(stack: &Deployment, filters: &[&str]) -> Vec<Told> {
+    let mut told = Vec::new();
+    while told.len() < filters.len() {
+        told.extend(
+            soon("a message", stack, async || {
+                let told = take_messages(stack).await;
+                (!told.is_empty()).then_some(told)
+            })
+            .await,
+        );
+    }
+    told.sort_by_key(|told| {
+        let filter = told.attributes["filter"].as_str();
+        filters.iter().position(|one| *one == filter)
+    });
+    let found: Vec<&str> = told
+        .iter()
+        .map(|told| told.attributes["filter"].as_str())
+        .collect();
+    assert_eq!(found, filters, "{told:?}");
+    told
+}
+
+/// How many log files were validated, as the log of the function has it.
+async fn validated(stack: &Deployment) -> u64 {
+    let log = stack.stack.resource("DigestValidatorLogGroup");
+    let documents = documents(&stack.account, log).await;
+    let counts = documents
+        .iter()
+        .filter_map(|document| document["LogFilesValidated"].as_u64());
+    counts.sum()
+}
+
+async fn put_item(stack: &Deployment, (partition, sort): (&str, &str), body: &Value) {
+    let item = json!({
+        "pk": { "S": partition }, "sk": { "S": sort }, "version": { "N": "1" },
+        "body": { "S": body.to_string() }, "expires": { "N": "9999999999" },
+    });
+    let asked = json!({ "TableName": stack.stack.output("TableName"), "Item": item });
+    stack
+        .account
+        .json("DynamoDB_20120810.PutItem", &asked)
+        .await;
+}
+
+/// Publishes the keys of a chain and its trail, which is on.
+fn publish(cloudtrail: &CloudTrail, chain: &Chain) {
+    for (region, keys) in &chain.public_keys {
+        for key in keys {
+            let validity = (key.validity_start, key.validity_end);
+            cloudtrail.publish_key(region, &key.fingerprint, &key.value, validity);
+        }
+    }
+    for trail in chain.trails() {
+        let described = json!({
+            "TrailARN": trail.arn, "Name": trail.name, "HomeRegion": trail.home_region,
+            "S3BucketName": trail.bucket, "S3KeyPrefix": trail.prefix,
+            "IsOrganizationTrail": trail.is_organization_trail,
+            "IsMultiRegionTrail": trail.is_multi_region,
+            "LogFileValidationEnabled": trail.validates_log_files,
+        });
+        let status = json!({ "IsLogging": true, "LatestDeliveryTime": now(), "LatestDigestDeliveryTime": now() });
+        cloudtrail.add_trail(described, status);
+    }
+}
+
+/// Puts what a chain has into the buckets of the emulator.
+async fn put_objects(stack: &Deployment, chain: &Chain) {
+    for ((bucket, key), object) in &chain.objects {
+        let metadata = object.metadata.iter();
+        let metadata = metadata.map(|(name, value)| (name.as_str(), value.as_str()));
+        stack
+            .account
+            .put_object_with(bucket, key, object.content.clone(), metadata)
+            .await;
+    }
 }
 
 /// Accounts in which logging is stopped once; with the busy one at most as many messages as leave in an hour.
@@ -451,6 +677,9 @@ async fn what_is_deployed_is_what_the_template_says() {
         "MatchesOverLimit",
         "LogFileChanged",
         "TrailSilent",
+        "DigestValidatorErrors",
+        "DigestValidatorSilent",
+        "ValidationUnfinished",
     ];
     let found: BTreeSet<&str> = own.keys().map(String::as_str).collect();
     assert_eq!(found, BTreeSet::from(expected));

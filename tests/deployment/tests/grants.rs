@@ -28,6 +28,9 @@ const EVERYTHING: [(&str, &str); 4] = [
     ("KeyPrefix", "logs/"),
 ];
 
+/// An option that takes something away.
+const WITHOUT_VALIDATION: (&str, &str) = ("LogFileValidation", "false");
+
 const ROLE: &str = "/Resources/LogProcessorRole/Properties";
 const STATEMENTS: &str =
     "/Resources/LogProcessorRole/Properties/Policies/0/PolicyDocument/Statement";
@@ -62,8 +65,9 @@ fn statement(sid: &str) -> String {
 
 #[test]
 fn what_is_granted_is_what_is_needed_with_every_combination_of_options() {
-    for used in 0..1 << EVERYTHING.len() {
-        let options = EVERYTHING.iter().enumerate();
+    let all = [&EVERYTHING[..], &[WITHOUT_VALIDATION]].concat();
+    for used in 0..1 << all.len() {
+        let options = all.iter().enumerate();
         let options = options.filter(|(index, _)| used >> index & 1 == 1);
         let options: Vec<_> = options.map(|(_, option)| *option).collect();
         let evaluation = Template::translated().with_parameters(options.clone());
@@ -75,11 +79,12 @@ fn what_is_granted_is_what_is_needed_with_every_combination_of_options() {
 #[test]
 fn the_grants_are_those_one_would_expect() {
     let found = needed(&sources(), &everything(Template::translated())).unwrap();
-    let found: Vec<String> = found
-        .iter()
-        .filter(|grant| grant.role == "AlarmNotifierRole")
-        .map(|grant| format!("{} {}", grant.action, grant.resource))
-        .collect();
+    let of = |role: &str| -> Vec<String> {
+        let grants = found.iter().filter(|grant| grant.role == role);
+        grants
+            .map(|grant| format!("{} {}", grant.action, grant.resource))
+            .collect()
+    };
     let expected = [
         "dynamodb:GetItem ${Table.Arn}",
         "dynamodb:PutItem ${Table.Arn}",
@@ -97,7 +102,25 @@ fn the_grants_are_those_one_would_expect() {
         "sqs:SendMessage ${MatchDeadLetterQueue.Arn}",
         "sqs:SendMessage ${MatchQueue.Arn}",
     ];
-    assert_eq!(found, expected);
+    assert_eq!(of("AlarmNotifierRole"), expected);
+    let expected = [
+        "cloudtrail:DescribeTrails *",
+        "cloudtrail:GetTrailStatus arn:aws:cloudtrail:*:*:trail/*",
+        "cloudtrail:ListPublicKeys *",
+        "dynamodb:GetItem ${Table.Arn}",
+        "dynamodb:PutItem ${Table.Arn}",
+        "dynamodb:Query ${Table.Arn}",
+        &format!("kms:Decrypt {KEY}"),
+        "logs:CreateLogStream ${DigestValidatorLogGroup.Arn}",
+        "logs:PutLogEvents ${DigestValidatorLogGroup.Arn}",
+        "s3:GetObject arn:aws:s3:::amzn-s3-demo-bucket/logs/*",
+        "s3:ListBucket arn:aws:s3:::amzn-s3-demo-bucket",
+        "s3:ListBucketVersions arn:aws:s3:::amzn-s3-demo-bucket",
+        "s3:PutObject ${ReportBucket.Arn}/integrity/*",
+        "sqs:SendMessage ${LogFileQueue.Arn}",
+        "sqs:SendMessage ${MatchQueue.Arn}",
+    ];
+    assert_eq!(of("DigestValidatorRole"), expected);
 }
 
 #[test]
@@ -121,6 +144,20 @@ fn the_operations_are_told_by_service_and_name() {
         "AlarmNotifierRole sqs GetQueueAttributes",
         "AlarmNotifierRole sqs ReceiveMessage",
         "AlarmNotifierRole sqs SendMessageBatch",
+        "DigestValidatorRole cloudtrail DescribeTrails",
+        "DigestValidatorRole cloudtrail GetTrailStatus",
+        "DigestValidatorRole cloudtrail ListPublicKeys",
+        "DigestValidatorRole dynamodb GetItem",
+        "DigestValidatorRole dynamodb PutItem",
+        "DigestValidatorRole dynamodb Query",
+        "DigestValidatorRole kms Decrypt",
+        "DigestValidatorRole logs CreateLogStream",
+        "DigestValidatorRole logs PutLogEvents",
+        "DigestValidatorRole s3 GetObject",
+        "DigestValidatorRole s3 ListObjectVersions",
+        "DigestValidatorRole s3 ListObjects",
+        "DigestValidatorRole s3 PutObject",
+        "DigestValidatorRole sqs SendMessageBatch",
         "LogProcessorRole dynamodb GetItem",
         "LogProcessorRole dynamodb PutItem",
         "LogProcessorRole kms Decrypt",
@@ -133,11 +170,14 @@ fn the_operations_are_told_by_service_and_name() {
         "LogProcessorRole sqs ReceiveMessage",
         "LogProcessorRole sqs SendMessageBatch",
         "TickScheduleRole lambda Invoke",
+        "ValidationScheduleRole lambda Invoke",
     ];
     assert_eq!(found, expected);
-    // Without a key of the trail's nothing is decrypted for the log processor; all else is the same.
+    // Without a key of the trail's nothing is decrypted for those who read from its bucket; all else is the same.
     let mut plain = operations(&sources(), &Template::translated().with_parameters([])).unwrap();
-    plain.insert(("LogProcessorRole".into(), "kms".into(), "Decrypt".into()));
+    for role in ["LogProcessorRole", "DigestValidatorRole"] {
+        plain.insert((role.into(), "kms".into(), "Decrypt".into()));
+    }
     assert_eq!(own_operations().unwrap(), plain);
 }
 
@@ -154,6 +194,19 @@ fn no_grant_is_without_limits() {
         let error = granted(&everything(&template)).unwrap_err();
         assert!(error.contains("a grant of everything"), "{error}");
     }
+}
+
+#[test]
+fn only_what_knows_no_resources_is_granted_on_everything() {
+    let role = "/Resources/DigestValidatorRole/Properties/Policies/0/PolicyDocument/Statement";
+    let statements = Template::translated().json().pointer(role).unwrap();
+    let mut statements = statements.as_array().unwrap().iter();
+    let index = statements.position(|found| found["Sid"] == "KnowTrailsAndPublicKeys");
+    let pointer = format!("{role}/{}/Action", index.unwrap());
+    let more = json!(["cloudtrail:ListPublicKeys", "cloudtrail:GetTrailStatus"]);
+    let template = Template::translated().with(&pointer, Some(more));
+    let error = granted(&everything(&template)).unwrap_err();
+    assert!(error.contains("a grant of everything"), "{error}");
 }
 
 #[test]
@@ -235,6 +288,8 @@ fn a_queue_with_a_key_needs_grants_on_it() {
     let pointer = "/Resources/MatchQueue/Properties/KmsMasterKeyId";
     let said = said_of(pointer, Some(key));
     let expected = [
+        "missing: DigestValidatorRole kms:Decrypt on ${TopicKey.Arn}",
+        "missing: DigestValidatorRole kms:GenerateDataKey on ${TopicKey.Arn}",
         "missing: LogProcessorRole kms:Decrypt on ${TopicKey.Arn}",
         "missing: LogProcessorRole kms:GenerateDataKey on ${TopicKey.Arn}",
     ];
@@ -263,6 +318,8 @@ fn a_new_request_without_a_grant_is_found() {
     );
     let expected = [
         "missing: AlarmNotifierRole sqs:GetQueueAttributes on ${MatchDeadLetterQueue.Arn}",
+        "missing: DigestValidatorRole sqs:GetQueueAttributes on ${LogFileQueue.Arn}",
+        "missing: DigestValidatorRole sqs:GetQueueAttributes on ${MatchQueue.Arn}",
         "missing: LogProcessorRole sqs:GetQueueAttributes on ${MatchQueue.Arn}",
     ];
     assert_eq!(said.unwrap(), expected);
@@ -313,6 +370,31 @@ fn another_wiring_is_found() {
 }
 
 #[test]
+fn a_client_of_many_is_followed() {
+    let said = said_of_source(
+        "functions/digest-validator/src/keys.rs",
+        ".list_public_keys(start, end)",
+        ".known_keys(start, end)",
+    );
+    let expected = "unused: DigestValidatorRole cloudtrail:ListPublicKeys on *";
+    assert_eq!(said.unwrap(), [expected]);
+    let said = said_of_source(
+        "functions/digest-validator/src/requeue.rs",
+        "outside.log_files().send_messages(&messages)",
+        "outside.matches().send_messages(&messages)",
+    );
+    let expected = "unused: DigestValidatorRole sqs:SendMessage on ${LogFileQueue.Arn}";
+    assert_eq!(said.unwrap(), [expected]);
+}
+
+#[test]
+fn reports_are_written_where_they_may_be() {
+    let path = repository().join("functions/digest-validator/src/report.rs");
+    let source = std::fs::read_to_string(path).unwrap();
+    assert!(source.contains("format!(\"integrity/{}.json\""));
+}
+
+#[test]
 fn what_cannot_be_followed_is_an_error() {
     let of = |path, from, to| said_of_source(path, from, to).unwrap_err();
     let error = of(
@@ -333,6 +415,9 @@ fn what_cannot_be_followed_is_an_error() {
         "let more = clients.items(\"more\"); let processor",
     );
     assert!(error.contains("found 4 of 5"), "{error}");
+    let main = "functions/digest-validator/src/main.rs";
+    let error = of(main, "= clients.clone();", "= kept(clients.clone());");
+    assert!(error.contains("found 5 of 6"), "{error}");
     let settings = "functions/log-processor/src/settings.rs";
     let error = of(
         settings,
@@ -349,6 +434,8 @@ fn what_the_roles_do_is_what_filters_are_spared() {
             log_processor::OwnRole::LogProcessor => "LogProcessorRole",
             log_processor::OwnRole::AlarmNotifier => "AlarmNotifierRole",
             log_processor::OwnRole::Tick => "TickScheduleRole",
+            log_processor::OwnRole::DigestValidator => "DigestValidatorRole",
+            log_processor::OwnRole::Validation => "ValidationScheduleRole",
         };
         let service = call.event_source.trim_end_matches(".amazonaws.com");
         let names = call.event_names.iter();
@@ -358,4 +445,35 @@ fn what_the_roles_do_is_what_filters_are_spared() {
         suppressed.collect::<BTreeSet<_>>(),
         own_operations().unwrap()
     );
+}
+
+/// The digest validator refuses a `KEY_PREFIX` below which its role could read only one of the two.
+#[test]
+fn digests_and_log_files_are_read_below_the_same_beginning_of_keys() {
+    const ACCOUNT: &str = "AWSLogs/111122223333/";
+    let reads = |prefix: &str| {
+        let evaluation = Template::translated().with_parameters([("KeyPrefix", prefix)]);
+        let grants = granted(&evaluation).unwrap();
+        ["CloudTrail/", "CloudTrail-Digest/"].map(|folder| {
+            let object = format!(
+                "arn:aws:s3:::amzn-s3-demo-bucket/{ACCOUNT}{folder}us-east-1/2026/03/01/a.json.gz"
+            );
+            let mut grants = grants.iter().filter(|grant| {
+                grant.role == "DigestValidatorRole" && grant.action == "s3:GetObject"
+            });
+            grants.any(|grant| object.starts_with(grant.resource.trim_end_matches('*')))
+        })
+    };
+    for whole in ["", "AWSLogs/", ACCOUNT, "AWSLogs/111122223333/CloudTrail"] {
+        assert_eq!(reads(whole), [true, true], "{whole}");
+    }
+    for (part, expected) in [
+        ("AWSLogs/111122223333/CloudTrail/", [true, false]),
+        ("AWSLogs/111122223333/CloudTrail-Digest/", [false, true]),
+        ("AWSLogs/111122223333/CloudTrail/us-east-1/", [true, false]),
+    ] {
+        assert_eq!(reads(part), expected, "{part}");
+    }
+    let told = &Template::translated().json()["Parameters"]["KeyPrefix"]["Description"];
+    assert!(told.as_str().unwrap().contains("must not reach into"));
 }

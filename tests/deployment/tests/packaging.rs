@@ -63,7 +63,7 @@ fn wrong(template: &Path) -> Vec<String> {
 fn each_function_that_is_built_is_for_the_machine_of_the_template() {
     let template = repository().join("template.yaml");
     let functions = packaged(&template);
-    assert_eq!(functions.len(), 2);
+    assert_eq!(functions.len(), 3);
     for Packaged {
         logical_id, binary, ..
     } in &functions
@@ -76,7 +76,7 @@ fn each_function_that_is_built_is_for_the_machine_of_the_template() {
     // Of a build that was broken off there may be one.
     let built = functions.iter().filter(|function| function.binary.exists());
     let built: Vec<&str> = built.map(|function| function.logical_id.as_str()).collect();
-    assert!([0, 2].contains(&built.len()), "only {built:?} is built");
+    assert!([0, 3].contains(&built.len()), "only {built:?} is built");
     assert_eq!(wrong(&template), Vec::<String>::new());
 }
 
@@ -94,7 +94,7 @@ fn for_x86_64_nothing_but_paths_and_architecture_is_another() {
     let template = folder.path().join("template-x86_64.yaml");
     fs::write(&template, &text).unwrap();
     let functions = packaged(&template);
-    assert_eq!(functions.len(), 2);
+    assert_eq!(functions.len(), 3);
     for function in &functions {
         assert_eq!(function.machine, Machine::X86_64);
         let package = deployment::grants::package(&function.logical_id);
@@ -131,6 +131,7 @@ fn with_binaries_of_this_machine(architecture: &str) -> (tempfile::TempDir, Path
     for (package, built) in [
         ("log-processor", &binaries.log_processor),
         ("alarm-notifier", &binaries.alarm_notifier),
+        ("digest-validator", &binaries.digest_validator),
     ] {
         let place = folder.path().join("target/lambda-arm64").join(package);
         fs::create_dir_all(&place).unwrap();
@@ -156,7 +157,14 @@ fn a_build_for_another_machine_is_found() {
         |function: &str| format!("{function}: expected a binary for {other}, found one for {this}");
     let mut found = wrong(&template);
     found.sort();
-    assert_eq!(found, [said("AlarmNotifier"), said("LogProcessor")]);
+    assert_eq!(
+        found,
+        [
+            said("AlarmNotifier"),
+            said("DigestValidator"),
+            said("LogProcessor")
+        ]
+    );
 }
 
 #[test]

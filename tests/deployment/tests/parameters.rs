@@ -273,7 +273,7 @@ fn a_namespace_is_not_one_of_aws() {
 fn choices_are_those_that_are_listed() {
     check(
         "LogFileValidation",
-        &["true", "false"],
+        &["true", "unannounced", "false"],
         &["", "True", "yes"],
     );
     check("ChatTopic", &["true", "false"], &["", "True", "yes"]);

@@ -34,7 +34,7 @@ const OPTIONS: [(&str, &[&str]); 8] = [
     ("EvidenceKmsKeyArn", &["", KEY]),
     ("KeyPrefix", &["", "logs/"]),
     ("TrailBucketAccountId", &["", "444455556666"]),
-    ("LogFileValidation", &["true", "false"]),
+    ("LogFileValidation", &["true", "unannounced", "false"]),
 ];
 
 /// Every combination of values.
@@ -173,6 +173,11 @@ fn each_rule_finds_what_breaks_it() {
             "More",
             Some(json!({ "Type": "AWS::EFS::FileSystem" })),
         ),
+        (
+            "encryption",
+            "ReportBucket/Properties/BucketEncryption",
+            None,
+        ),
         ("encryption", "TopicKey/Properties/EnableKeyRotation", None),
         ("alarms", "TickAlarm/Properties/AlarmActions", None),
         (
@@ -232,6 +237,27 @@ fn each_rule_finds_what_breaks_it() {
             "transport",
             "AlarmTopicPolicy/Properties/PolicyDocument/Statement/0/Effect",
             Some(json!("Allow")),
+        ),
+        (
+            "transport",
+            "ReportBucketPolicy/Properties/PolicyDocument/Statement/0/Resource/1",
+            None,
+        ),
+        (
+            "buckets",
+            "ReportBucket/Properties/PublicAccessBlockConfiguration/RestrictPublicBuckets",
+            Some(json!(false)),
+        ),
+        ("buckets", "ReportBucket/Properties/OwnershipControls", None),
+        (
+            "buckets",
+            "ReportBucket/Properties/VersioningConfiguration/Status",
+            Some(json!("Suspended")),
+        ),
+        (
+            "buckets",
+            "ReportBucket/Properties/LifecycleConfiguration/Rules/0/Status",
+            Some(json!("Disabled")),
         ),
         (
             "partition",
@@ -317,12 +343,38 @@ fn each_rule_finds_what_breaks_it() {
             "Table/Properties/PointInTimeRecoverySpecification",
             None,
         ),
+        ("kept", "ReportBucket/UpdateReplacePolicy", None),
         ("kept", "Table/DeletionPolicy", None),
         ("kept", "Table/UpdateReplacePolicy", None),
         (
             "kept",
             "EvidenceLogGroup/DeletionPolicy",
             Some(json!("Delete")),
+        ),
+        (
+            "schedules",
+            "ValidationSchedule/Properties/ScheduleExpression",
+            Some(json!("rate(45 minutes)")),
+        ),
+        (
+            "schedules",
+            "ValidationSchedule/Properties/Target/RetryPolicy",
+            None,
+        ),
+        (
+            "schedules",
+            "ValidationSchedule/Properties/Target/Arn",
+            Some(json!("arn")),
+        ),
+        (
+            "schedules",
+            "DigestValidatorEventInvokeConfig/Properties/MaximumRetryAttempts",
+            Some(json!(1)),
+        ),
+        (
+            "schedules",
+            "AlarmNotifierEventInvokeConfig/Properties/MaximumEventAgeInSeconds",
+            None,
         ),
     ];
     for (rule, path, value) in cases {
@@ -432,6 +484,15 @@ fn functions_and_queues_are_as_the_documents_say() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn the_hourly_function_is_as_the_documents_say() {
+    let evaluation = Template::translated().with_parameters([]);
+    let function = evaluation.resource("DigestValidator").unwrap();
+    let [memory, time_out] = ["MemorySize", "Timeout"].map(|name| &function["Properties"][name]);
+    let said = format!("needs {memory} MB and a time-out of {time_out} s");
+    assert!(document("functions.md").contains(&said), "{said}");
 }
 
 #[test]
@@ -660,7 +721,7 @@ fn the_stack_has_the_alarms_on_itself_that_the_documents_list() {
     for name in own_alarms() {
         assert!(made.contains(name.as_str()), "{name}");
     }
-    assert_eq!(own_alarms().len(), 15);
+    assert_eq!(own_alarms().len(), 18);
 }
 
 #[test]
@@ -768,7 +829,7 @@ fn every_metric_of_ours_on_the_dashboard_or_in_an_alarm_exists() {
             }
         }
     }
-    assert_eq!(in_alarms, 8);
+    assert_eq!(in_alarms, 10);
 }
 
 #[test]

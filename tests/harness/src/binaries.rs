@@ -15,6 +15,8 @@ pub struct Binaries {
     pub log_processor: PathBuf,
     /// `alarm-notifier`.
     pub alarm_notifier: PathBuf,
+    /// `digest-validator`.
+    pub digest_validator: PathBuf,
 }
 
 /// Builds the functions, once per test binary, with the profile and target folder of the running test.
@@ -32,6 +34,7 @@ pub fn binaries() -> &'static Binaries {
         Binaries {
             log_processor: find(&folder, "log-processor"),
             alarm_notifier: find(&folder, "alarm-notifier"),
+            digest_validator: find(&folder, "digest-validator"),
         }
     })
 }

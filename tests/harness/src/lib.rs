@@ -24,6 +24,7 @@
 //! - A [`Proxy`] stands between a function and the emulator. It records each [`Call`] and puts a
 //!   [`Fault`] where a [`Matcher`] says.
 //! - A [`Stack`] is all of it as it is deployed: bucket, queues, table, log group, topic, both functions.
+//! - A [`CloudTrail`] stands in for the service of that name, of which the emulator has too little.
 //! - A [`Function`] is a binary behind a Lambda Runtime API of its own; an [`EventSource`] is the SQS
 //!   event source mapping that feeds it.
 //!
@@ -39,6 +40,7 @@ mod account;
 mod binaries;
 mod call;
 mod cloudformation;
+mod cloudtrail;
 mod dynamodb;
 mod event_source;
 mod fault;
@@ -63,6 +65,7 @@ pub use account::{Account, REGION};
 pub use binaries::{Binaries, binaries};
 pub use call::{Call, Service};
 pub use cloudformation::CreatedStack;
+pub use cloudtrail::CloudTrail;
 pub use dynamodb::plain_item;
 pub use event_source::{Batch, EventSource, Poller, Report};
 pub use fault::{Fault, Matcher};

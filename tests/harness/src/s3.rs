@@ -23,7 +23,21 @@ impl Account {
 
     /// Stores an object and returns its ETag, without quotes, as an event notification has it.
     pub async fn put_object(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> String {
-        let request = self.request(Method::PUT, "s3", &object_path(bucket, key));
+        self.put_object_with(bucket, key, body, []).await
+    }
+
+    /// As [`put_object`](Self::put_object), with metadata: names in lower case without `x-amz-meta-`.
+    pub async fn put_object_with<'m>(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: impl Into<Bytes>,
+        metadata: impl IntoIterator<Item = (&'m str, &'m str)>,
+    ) -> String {
+        let mut request = self.request(Method::PUT, "s3", &object_path(bucket, key));
+        for (name, value) in metadata {
+            request = request.header(format!("x-amz-meta-{name}"), value);
+        }
         let response = self.send("PutObject", request, body).await;
         let etag = response
             .headers()

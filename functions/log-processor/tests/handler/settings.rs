@@ -101,7 +101,13 @@ fn a_bad_value_is_told_with_its_name_the_value_and_what_was_expected() {
             "arn:aws:iam::111122223333:role/a\"b",
             "the ARN of an IAM role",
         ),
+        (
+            "VALIDATION_ROLE_ARN",
+            "arn:aws:iam::111122223333:policy/x",
+            "the ARN of an IAM role",
+        ),
         ("TRAIL_BUCKET", "amzn-*", "the name of a bucket"),
+        ("REPORT_BUCKET", "a bucket", "the name of a bucket"),
         ("KEY_PREFIX", "/AWSLogs/", "without a leading slash"),
         ("MAX_RECEIVE_COUNT", "0", "1 to 1000"),
         ("MAX_RECEIVE_COUNT", "-1", "1 to 1000"),
