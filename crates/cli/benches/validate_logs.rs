@@ -123,7 +123,7 @@ impl Corpus {
             ..TrailSpec::default()
         };
         let mut metadata = serde_json::Map::new();
-        let mut range = (i64::MAX, i64::MIN);
+        let mut range = (i64::MIN, i64::MAX);
         for region in REGIONS {
             let chain = Chain::of(&spec.in_region(region));
             chain.write_folder(folder.path());
@@ -133,7 +133,8 @@ impl Corpus {
             let keys = buckets[&spec.bucket].as_object().unwrap();
             metadata.extend(keys.clone());
             let (start, end) = chain.range();
-            range = (range.0.min(start), range.1.max(end));
+            // What the digests of all Regions cover.
+            range = (range.0.max(start), range.1.min(end));
         }
         let metadata = serde_json::json!({ &spec.bucket: metadata });
         fs::write(folder.path().join("metadata.json"), metadata.to_string()).unwrap();
@@ -194,7 +195,11 @@ impl Corpus {
             let keys = folder.join("public_keys").join(format!("{region}.json"));
             command.arg("--public-keys").arg(keys);
         }
-        let output = command.args(more).stderr(Stdio::inherit()).output().unwrap();
+        let output = command
+            .args(more)
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
         let (status, said) = (output.status, String::from_utf8_lossy(&output.stdout));
         assert!(status.success(), "{more:?}: {status}\n{said}");
     }
