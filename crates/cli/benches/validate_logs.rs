@@ -1,9 +1,9 @@
-//! What `validate-logs` on a folder takes, against inflating and hashing the same log files and nothing else.
+//! What `validate-logs` on a folder takes, against inflating and hashing the same files and nothing else.
 //!
 //! The chains are made here: one trail in four Regions, 720 hours with 12 log files each, written to a folder. Two
 //! things are measured in turn, by the wall clock and in CPU time, with the files in the page cache:
 //!
-//! - the limit: one thread for each core reads a log file, inflates and hashes it with what `validate-logs` uses, and
+//! - the limit: one thread for each core reads a log file or digest, inflates and hashes it with what `validate-logs` uses, and
 //!   takes the next one;
 //! - the command: the whole process, once for each Region as the AWS CLI would be called, and once with `--strict
 //!   --all-regions`.
@@ -37,9 +37,9 @@ fn main() {
     let corpus = Corpus::write(hours);
     let inflated = corpus.limit();
     println!(
-        "{} Regions, {hours} hours, {} log files, {:.1} MB inflated, {:.1} MB gzip, {} cores",
+        "{} Regions, {hours} hours, {} log files and digests, {:.1} MB inflated, {:.1} MB gzip, {} cores",
         REGIONS.len(),
-        corpus.logs.len(),
+        corpus.files.len(),
         inflated as f64 / 1e6,
         corpus.gzip_bytes as f64 / 1e6,
         cores(),
@@ -107,7 +107,7 @@ fn cores() -> usize {
 
 struct Corpus {
     folder: TempDir,
-    logs: Vec<PathBuf>,
+    files: Vec<PathBuf>,
     gzip_bytes: u64,
     trail_arn: String,
     range: (i64, i64),
@@ -139,13 +139,13 @@ impl Corpus {
         let metadata = serde_json::json!({ &spec.bucket: metadata });
         fs::write(folder.path().join("metadata.json"), metadata.to_string()).unwrap();
         let base = folder.path().join(&spec.bucket).join(spec.base());
-        let logs = files(&base.join("CloudTrail"));
+        let files = files_below(&base);
         Corpus {
-            gzip_bytes: logs
+            gzip_bytes: files
                 .iter()
-                .map(|log| fs::metadata(log).unwrap().len())
+                .map(|file| fs::metadata(file).unwrap().len())
                 .sum(),
-            logs,
+            files,
             folder,
             trail_arn: spec.arn(),
             range,
@@ -158,7 +158,7 @@ impl Corpus {
         thread::scope(|scope| {
             for _ in 0..cores() {
                 scope.spawn(|| {
-                    while let Some(path) = self.logs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    while let Some(path) = self.files.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let mut hasher = LogHasher::new();
                         hasher.push(&fs::read(path).unwrap());
                         let content = hasher.finish();
@@ -205,12 +205,12 @@ impl Corpus {
     }
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            true => files.extend(self::files(&path)),
+            true => files.extend(files_below(&path)),
             false => files.push(path),
         }
     }

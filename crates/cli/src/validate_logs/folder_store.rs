@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use anyhow::{Context as _, bail};
 use digest_chain::{
@@ -57,13 +58,19 @@ impl FolderStore {
         public_keys: &[PathBuf],
         signatures: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let keys = Keys::read(public_keys)?;
-        let signatures = match signatures {
-            Some(path) => Signatures::read(path)?,
-            None => Signatures::default(),
-        };
+        let (folder, saved) = thread::scope(|scope| {
+            let looking = scope.spawn(|| Folder::open(folder));
+            let saved = Keys::read(public_keys).and_then(|keys| {
+                let signatures = signatures.map(Signatures::read).transpose()?;
+                Ok((keys, signatures.unwrap_or_default()))
+            });
+            (looking.join(), saved)
+        });
+        let (keys, signatures) = saved?;
+        let folder =
+            folder.unwrap_or_else(|_| bail!("the thread that looked at the folder died"))?;
         let files = Files {
-            folder: Folder::open(folder)?,
+            folder,
             keys,
             signatures,
             without_signature: AtomicU64::new(0),

@@ -79,8 +79,7 @@ impl Lines {
             });
         }
         self.digests_of(is_backfill).valid += 1;
-        let place = place(&file.bucket, &file.key);
-        self.valid(&format!("{}Digest file\t{place}\tvalid", mark(is_backfill)));
+        self.valid(mark(is_backfill), "Digest file", &file.bucket, &file.key);
     }
 
     /// A digest is not.
@@ -105,14 +104,14 @@ impl Lines {
 
     /// What a log file is like.
     pub(crate) fn log(&mut self, log: &LogFile, why_invalid: Option<&str>) {
-        let place = place(&log.bucket, &log.key);
         match why_invalid {
             None => {
                 self.logs.valid += 1;
-                self.valid(&format!("Log file\t{place}\tvalid"));
+                self.valid("", "Log file", &log.bucket, &log.key);
             }
             Some(why) => {
                 self.logs.invalid += 1;
+                let place = place(&log.bucket, &log.key);
                 self.invalid(&format!("Log file\t{place}\tINVALID: {why}"));
             }
         }
@@ -177,11 +176,10 @@ impl Lines {
         }
     }
 
-    fn valid(&mut self, line: &str) {
+    fn valid(&mut self, mark: &str, what: &str, bucket: &str, key: &str) {
         if self.is_verbose {
             self.is_double_spaced = false;
-            self.write(line);
-            self.write("\n");
+            self.write(&format!("{mark}{what}\t{}\tvalid\n", place(bucket, key)));
         }
     }
 
@@ -232,5 +230,9 @@ fn mark(is_backfill: bool) -> &'static str {
 }
 
 fn place(bucket: &str, key: &str) -> String {
-    format!("s3://{}/{}", printable(bucket), printable(key))
+    let is_plain = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    match is_plain(bucket) && is_plain(key) {
+        true => format!("s3://{bucket}/{key}"),
+        false => format!("s3://{}/{}", printable(bucket), printable(key)),
+    }
 }

@@ -21,7 +21,7 @@ use super::strict_scope::ScopeRun;
 use crate::Outcome;
 
 /// How long after what was delivered its digest may come.
-const PATIENCE_SECONDS: i64 = 9_000;
+pub(super) const PATIENCE_SECONDS: i64 = 9_000;
 
 /// What is asked for beyond a chain and a range.
 #[derive(Debug, Clone)]

@@ -17,7 +17,7 @@ use futures_util::stream;
 
 use super::asked::Asked;
 use super::store::{ReadError, Store};
-use super::strict::{Options, Totals, due, is_account, names};
+use super::strict::{Options, PATIENCE_SECONDS, Totals, due, is_account, names};
 use super::strict_keys::KeyRing;
 use super::strict_listing::{Chains, DigestFolder, Entry, earlier, list_days};
 use super::strict_report::Report;
@@ -63,6 +63,8 @@ pub(super) struct ScopeRun<'a, S> {
     /// How many regular digests of the stream behind that are there and not proven, or were told to be missing before
     /// those; and the end of the newest of them.
     unproven: (i64, i64),
+    /// There are digests behind the range, proven or not.
+    goes_on: bool,
     /// Digests that were listed and not walked yet.
     chains: BTreeMap<Stream, Chains>,
     /// Until when the digests that are there were read.
@@ -123,6 +125,7 @@ impl<'a, S: Store> ScopeRun<'a, S> {
             unjudged: Unjudged::default(),
             newest: BTreeMap::new(),
             unproven: (0, i64::MIN),
+            goes_on: false,
             chains: BTreeMap::new(),
             read_to: asked.end.saturating_add(HOUR + LATE_SECONDS),
             keyless: HashMap::new(),
@@ -227,6 +230,7 @@ impl<'a, S: Store> ScopeRun<'a, S> {
     async fn target(&mut self, target: &Stream) -> anyhow::Result<()> {
         self.stream = target.clone();
         self.unproven = (0, i64::MIN);
+        self.goes_on = false;
         let mut chains = self.chains.remove(target).unwrap_or_default();
         self.report.expect(chains.count_until(self.range().1));
         let standard = std::mem::take(&mut chains.standard);
@@ -509,6 +513,7 @@ impl<'a, S: Store> ScopeRun<'a, S> {
                 let hour = (key.end - HOUR, key.end);
                 self.unjudged.add(hour, key.is_backfill);
             }
+            self.goes_on |= role == Role::Target && is_regular && self.is_later(&digest.location);
             let is_gone = |finding: &Finding| finding.kind == FindingKind::DigestMissing;
             if is_validated && is_regular && !digest.findings.iter().any(is_gone) {
                 let (count, newest) = self.unproven;
@@ -710,11 +715,15 @@ impl<'a, S: Store> ScopeRun<'a, S> {
         let proven = proven.unwrap_or(self.asked.start);
         let (count, unproven) = self.unproven;
         let newest = proven.max(unproven.min(proven.saturating_add(count * HOUR)));
-        let due = due(self.asked, self.options);
+        let until = self.asked.end.min(self.options.now);
+        // A chain ends when it likes; one that goes on behind the range does not end in it.
+        let due = match self.goes_on {
+            true => due(self.asked, self.options),
+            false => until.saturating_sub(PATIENCE_SECONDS),
+        };
         if newest >= due {
             return Ok(());
         }
-        let until = self.asked.end.min(self.options.now);
         let kept_from = self.options.kept_from.unwrap_or(i64::MIN).min(until);
         if newest < kept_from {
             self.tell(&Finding::of_range(FindingKind::Expired, newest, kept_from))?;
