@@ -286,6 +286,40 @@ fn no_more_is_under_way_than_was_asked_for() {
 }
 
 #[test]
+fn a_large_log_file_is_hashed_as_it_comes() {
+    let mut chain = Chain::of(&TrailSpec {
+        hours: 2,
+        logs_per_hour: 2,
+        records_per_log: 6_000,
+        ..TrailSpec::default()
+    });
+    let (good, bad) = (chain.log(0, 0, 0), chain.log(0, 1, 1));
+    chain.flip(&bad, chain.object(&bad).content.len() - 9, 0);
+    assert!(chain.object(&good).content.len() > 512 * 1024);
+    let spec = chain.streams[0].spec.clone();
+    let range = chain.range();
+    let server = Aws::of(chain).serve();
+    let options = options(&spec, range);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let run = server.trailwarden(&options);
+    assert_eq!(run.status, 1);
+    assert!(
+        run.stderr.starts_with(&format!(
+            "Log file\ts3://{}/{}\tINVALID: ",
+            bad.bucket, bad.key
+        )),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stdout
+            .ends_with("3/4 log files valid, 1/4 log files INVALID\n"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
 fn a_busy_service_is_asked_again() {
     let staged = scenario("a log file loses a record");
     let mut aws = Aws::of(staged.chain.clone());

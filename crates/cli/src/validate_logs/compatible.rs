@@ -4,8 +4,8 @@
 //! their turn, and an error that ends the run ends it at its place in the queue. Behind that, digests are read ahead
 //! of the walk and log files of the digests that are judged already.
 //!
-//! What is held in memory is bounded: the walk waits while there are enough log files to read, digests are kept ahead
-//! only if they are small, and log files are never held at all.
+//! What is held in memory is bounded: the walk waits while there are enough log files to read, and digests are kept
+//! ahead only if they are small.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 

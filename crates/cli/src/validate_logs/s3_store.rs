@@ -16,6 +16,7 @@ use ports::{
 };
 
 use super::asked::TrailArn;
+use super::pool::Pool;
 use super::store::{Listed, ReadError, ServiceError, Store};
 
 /// S3 and CloudTrail.
@@ -23,6 +24,7 @@ pub(crate) struct S3Store {
     clients: Clients,
     /// The clients of the buckets' Regions, each asked for once.
     buckets: RefCell<HashMap<String, Bucket>>,
+    pool: Pool,
 }
 
 type Bucket = Shared<LocalBoxFuture<'static, Result<S3Objects, ReadError>>>;
@@ -38,6 +40,7 @@ impl S3Store {
         Ok(S3Store {
             clients,
             buckets: RefCell::default(),
+            pool: Pool::new(),
         })
     }
 
@@ -159,7 +162,18 @@ impl Store for S3Store {
         let place = object_location(location);
         let reading = objects.stream_object(&place, &mut sink);
         reading.await.map_err(read_error)?;
-        Ok(sink.hasher.finish())
+        match sink {
+            LogSink::Large(hasher) => Ok(hasher.finish()),
+            LogSink::Small(content) => {
+                let hashed = self.pool.run(move || {
+                    let mut hasher = LogHasher::new();
+                    hasher.push(&content);
+                    hasher.finish()
+                });
+                let died = || ReadError::Broken("the thread that hashed it died".to_owned());
+                hashed.await.ok_or_else(died)
+            }
+        }
     }
 
     async fn public_keys(
@@ -222,22 +236,46 @@ impl Sink for DigestSink {
     }
 }
 
-/// Hashes a log file as it comes.
-#[derive(Default)]
-struct LogSink {
-    hasher: LogHasher,
+/// A larger log file is hashed as it comes.
+const MOST_SMALL_BYTES: usize = 256 * 1024;
+
+/// Keeps a small log file, to be hashed on another thread; hashes a large one as it comes.
+enum LogSink {
+    Small(Vec<u8>),
+    Large(Box<LogHasher>),
+}
+
+impl Default for LogSink {
+    fn default() -> Self {
+        LogSink::Small(Vec::new())
+    }
 }
 
 impl Sink for LogSink {
-    fn begin(&mut self, _: &ObjectHead) {
-        self.hasher = LogHasher::new();
+    fn begin(&mut self, head: &ObjectHead) {
+        let announced = usize::try_from(head.length.unwrap_or(0)).unwrap_or(usize::MAX);
+        *self = LogSink::Small(Vec::with_capacity(announced.min(MOST_SMALL_BYTES)));
     }
 
     fn take(&mut self, bytes: &[u8]) -> ControlFlow<()> {
-        self.hasher.push(bytes);
-        match self.hasher.is_decided() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        match self {
+            LogSink::Small(content) if content.len() + bytes.len() <= MOST_SMALL_BYTES => {
+                content.extend_from_slice(bytes);
+                ControlFlow::Continue(())
+            }
+            LogSink::Small(content) => {
+                let mut hasher = Box::new(LogHasher::new());
+                hasher.push(content);
+                *self = LogSink::Large(hasher);
+                self.take(bytes)
+            }
+            LogSink::Large(hasher) => {
+                hasher.push(bytes);
+                match hasher.is_decided() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            }
         }
     }
 }

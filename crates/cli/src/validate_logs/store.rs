@@ -2,7 +2,7 @@
 //!
 //! S3 and CloudTrail ([`S3Store`](super::s3_store::S3Store)), or a folder and files of keys
 //! ([`FolderStore`](super::folder_store::FolderStore)). What drives a validation is the same for both: it awaits many
-//! reads at a time on one thread, and never holds a log file in memory.
+//! reads at a time on one thread, and never holds a log file; a store holds small ones only.
 
 use std::fmt;
 use std::ops::ControlFlow;
