@@ -358,7 +358,7 @@ fn fault_at<T>(
     })
 }
 
-fn escape_length(rest: &[u8]) -> Option<usize> {
+pub(crate) fn escape_length(rest: &[u8]) -> Option<usize> {
     match rest.get(1)? {
         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
         b'u' => rest

@@ -23,6 +23,8 @@ mod compact;
 mod cursor;
 mod extent;
 mod indented;
+mod index;
+mod indexed;
 mod string;
 mod value;
 
@@ -30,5 +32,7 @@ pub use compact::{compact, compact_object};
 pub use cursor::{Cursor, Entered};
 pub use extent::{Extent, SyntaxError, extent, is_white_space};
 pub use indented::indented;
+pub use index::{Index, IndexedRun};
+pub use indexed::{IndexedArray, IndexedElements, IndexedMembers, IndexedObject, IndexedValue};
 pub use string::Str;
 pub use value::{Array, Elements, Members, Object, Value, is_number};

@@ -110,6 +110,11 @@ impl<'a> Object<'a> {
         (bytes.first() == Some(&b'{')).then_some(Object(bytes))
     }
 
+    /// [`Object::from_extent`] of bytes that are known to start with a brace.
+    pub(crate) fn from_braces(bytes: &'a [u8]) -> Self {
+        Object(bytes)
+    }
+
     /// The bytes as written, braces included.
     pub fn raw(self) -> &'a [u8] {
         self.0

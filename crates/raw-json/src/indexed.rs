@@ -1,0 +1,222 @@
+//! Reading through an index: from member to member without looking at what lies between.
+//!
+//! What an [`crate::Index`] holds is well formed and its names have no escapes, so nothing here meets a fault: where an
+//! entry is not what it must be, iteration ends.
+
+use crate::string::Str;
+use crate::value::{Array, Object, Value};
+
+/// The text, and what was written down about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tape<'a> {
+    pub(crate) text: &'a [u8],
+    pub(crate) entries: &'a [u32],
+    pub(crate) partners: &'a [u32],
+}
+
+impl<'a> Tape<'a> {
+    /// The offset an entry stands for.
+    #[inline]
+    fn offset(self, entry: usize) -> Option<usize> {
+        Some(*self.entries.get(entry)? as usize)
+    }
+
+    /// The entry of the bracket that closes what this one opens.
+    #[inline]
+    fn partner(self, entry: usize) -> Option<usize> {
+        Some(*self.partners.get(entry)? as usize)
+    }
+
+    /// The entry behind the value that starts at offset `start`; `entry` is its first one, if it has any.
+    #[inline]
+    fn behind(self, start: usize, entry: usize) -> Option<usize> {
+        match self.text.get(start)? {
+            b'{' | b'[' => Some(self.partner(entry)? + 1),
+            _ => Some(entry),
+        }
+    }
+
+    /// The value whose opening bracket is this entry.
+    #[inline]
+    pub(crate) fn container(self, open: usize) -> Option<IndexedValue<'a>> {
+        let start = self.offset(open)?;
+        let end = self.offset(self.partner(open)?)? + 1;
+        Some(IndexedValue {
+            tape: self,
+            entry: open,
+            raw: self.text.get(start..end)?,
+        })
+    }
+}
+
+/// A value inside of indexed text.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexedValue<'a> {
+    tape: Tape<'a>,
+    /// Of its opening bracket, if it has one.
+    entry: usize,
+    raw: &'a [u8],
+}
+
+impl<'a> IndexedValue<'a> {
+    /// The bytes as written, quotes and brackets included.
+    #[inline]
+    pub fn raw(self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// The bytes of a string between its quotes, escapes as written; `None` for every other value.
+    #[inline]
+    pub fn string(self) -> Option<&'a [u8]> {
+        match self.raw {
+            [b'"', content @ .., b'"'] => Some(content),
+            _ => None,
+        }
+    }
+
+    /// The object, if it is one.
+    #[inline]
+    pub fn as_object(self) -> Option<IndexedObject<'a>> {
+        (self.raw.first() == Some(&b'{')).then_some(())?;
+        let close = self.tape.partner(self.entry)?;
+        Some(IndexedObject { value: self, close })
+    }
+
+    /// The array, if it is one.
+    #[inline]
+    pub fn as_array(self) -> Option<IndexedArray<'a>> {
+        (self.raw.first() == Some(&b'[')).then_some(())?;
+        let close = self.tape.partner(self.entry)?;
+        Some(IndexedArray { value: self, close })
+    }
+
+    /// The same value without the index.
+    pub fn value(self) -> Value<'a> {
+        match self.raw {
+            [b'"', content @ .., b'"'] => Value::String(Str::new(content)),
+            [b'{', ..] => Object::from_extent(self.raw).map_or(Value::Null, Value::Object),
+            [b'[', ..] => Value::Array(Array::new(self.raw)),
+            b"true" => Value::Bool(true),
+            b"false" => Value::Bool(false),
+            b"null" => Value::Null,
+            number => std::str::from_utf8(number).map_or(Value::Invalid(number), Value::Number),
+        }
+    }
+}
+
+/// An object inside of indexed text.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexedObject<'a> {
+    value: IndexedValue<'a>,
+    close: usize,
+}
+
+impl<'a> IndexedObject<'a> {
+    /// The same object without the index.
+    #[inline]
+    pub fn object(self) -> Object<'a> {
+        Object::from_braces(self.value.raw)
+    }
+
+    /// The members in order, duplicates included: names as written, which is how they read, and values.
+    #[inline]
+    pub fn members(self) -> IndexedMembers<'a> {
+        IndexedMembers {
+            tape: self.value.tape,
+            next: self.value.entry + 1,
+            close: self.close,
+        }
+    }
+
+    /// The member called `name`; of several the last one. A name that is not UTF-8 is none of them.
+    pub fn get(self, name: &str) -> Option<IndexedValue<'a>> {
+        let named = |(found, value): (&[u8], _)| (found == name.as_bytes()).then_some(value);
+        self.members().filter_map(named).last()
+    }
+}
+
+/// The members of an object.
+#[derive(Debug, Clone)]
+pub struct IndexedMembers<'a> {
+    tape: Tape<'a>,
+    /// The opening quote of the next name, or the closing brace.
+    next: usize,
+    close: usize,
+}
+
+impl<'a> Iterator for IndexedMembers<'a> {
+    type Item = (&'a [u8], IndexedValue<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.close {
+            return None;
+        }
+        let Tape { text, .. } = self.tape;
+        let quote = self.tape.offset(self.next)?;
+        let colon = self.tape.offset(self.next + 1)?;
+        let entry = self.next + 2;
+        self.next = self.tape.behind(colon + 1, entry)?;
+        // Before the next name there is a comma.
+        let end = self.tape.offset(self.next)? - usize::from(self.next != self.close);
+        let value = IndexedValue {
+            tape: self.tape,
+            entry,
+            raw: text.get(colon + 1..end)?,
+        };
+        Some((text.get(quote + 1..colon - 1)?, value))
+    }
+}
+
+/// An array inside of indexed text.
+#[derive(Debug, Clone, Copy)]
+pub struct IndexedArray<'a> {
+    value: IndexedValue<'a>,
+    close: usize,
+}
+
+impl<'a> IndexedArray<'a> {
+    /// The elements in order.
+    #[inline]
+    pub fn elements(self) -> IndexedElements<'a> {
+        let is_empty = self.value.raw == b"[]";
+        IndexedElements {
+            tape: self.value.tape,
+            next: if is_empty {
+                self.close
+            } else {
+                self.value.entry
+            },
+            close: self.close,
+        }
+    }
+}
+
+/// The elements of an array.
+#[derive(Debug, Clone)]
+pub struct IndexedElements<'a> {
+    tape: Tape<'a>,
+    /// The bracket or comma before the next element, or the closing bracket.
+    next: usize,
+    close: usize,
+}
+
+impl<'a> Iterator for IndexedElements<'a> {
+    type Item = IndexedValue<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.close {
+            return None;
+        }
+        let start = self.tape.offset(self.next)? + 1;
+        let entry = self.next + 1;
+        self.next = self.tape.behind(start, entry)?;
+        let raw = self.tape.text.get(start..self.tape.offset(self.next)?)?;
+        Some(IndexedValue {
+            tape: self.tape,
+            entry,
+            raw,
+        })
+    }
+}

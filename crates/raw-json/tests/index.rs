@@ -1,0 +1,219 @@
+//! What the index finds is what the exact path finds, and of ordinary records it finds all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+use proptest::prelude::*;
+use raw_json::{Extent, Index, IndexedObject, IndexedValue, Object, Value, extent};
+
+/// The same value, read both ways.
+fn assert_same(indexed: IndexedValue<'_>, exact: Value<'_>) {
+    match (indexed.as_object(), indexed.as_array(), exact) {
+        (Some(indexed), None, Value::Object(exact)) => assert_same_object(indexed, exact),
+        (None, Some(indexed), Value::Array(exact)) => {
+            let elements: Vec<_> = indexed.elements().collect();
+            let expected: Vec<_> = exact.elements().collect();
+            assert_eq!(elements.len(), expected.len());
+            for (element, expected) in elements.into_iter().zip(expected) {
+                assert_same(element, expected);
+            }
+        }
+        (None, None, exact) => {
+            assert_eq!(format!("{:?}", indexed.value()), format!("{exact:?}"));
+            if let Value::String(string) = exact {
+                assert_eq!(indexed.string(), Some(string.raw()));
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn assert_same_object(indexed: IndexedObject<'_>, exact: Object<'_>) {
+    assert_eq!(indexed.object().raw(), exact.raw());
+    let members: Vec<_> = indexed.members().collect();
+    let expected: Vec<_> = exact.members().collect();
+    assert_eq!(members.len(), expected.len());
+    for ((name, value), (expected_name, expected)) in members.into_iter().zip(expected) {
+        assert_eq!(name, expected_name.raw());
+        assert!(!name.contains(&b'\\'));
+        assert_same(value, expected);
+    }
+}
+
+/// Holds the elements that the index finds in `text` against those that the exact path finds; returns how many there were.
+fn check(index: &mut Index, text: &[u8], enough: usize) -> usize {
+    let mut position = 0;
+    let mut found = 0;
+    for element in index.fill(text, enough) {
+        let Extent::Complete { end, fault: None } = extent(text, position) else {
+            panic!("not well formed: {}", text.escape_ascii());
+        };
+        assert_eq!(
+            element.raw(),
+            &text[position..end],
+            "{}",
+            text.escape_ascii()
+        );
+        match text[position] {
+            b'{' => {
+                let exact = Object::from_extent(&text[position..end]).unwrap();
+                assert_same_object(element.as_object().unwrap(), exact);
+            }
+            _ => assert!(element.as_array().is_some()),
+        }
+        // One comma behind each but the last.
+        position = end + 1;
+        found += 1;
+        if text.get(end) != Some(&b',') {
+            break;
+        }
+    }
+    found
+}
+
+/// Compact JSON values.
+fn value() -> impl Strategy<Value = String> {
+    let scalar = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+        "-?(0|[1-9][0-9]{0,12})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
+        string(),
+    ];
+    scalar.prop_recursive(5, 40, 5, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5)
+                .prop_map(|elements| format!("[{}]", elements.join(","))),
+            members(inner),
+        ]
+    })
+}
+
+fn string() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        8 => "[a-zA-Z0-9:/ ,{}\\[\\].é-]{0,12}",
+        1 => Just("\\\"".to_owned()),
+        1 => Just("\\\\".to_owned()),
+        1 => Just("\\u00e9".to_owned()),
+        1 => "[a-z]{60,70}",
+    ];
+    proptest::collection::vec(piece, 0..4).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
+}
+
+fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let name = prop_oneof!["[a-zA-Z]{0,20}", Just("a".to_owned()), "[{}:,é]{1,3}"];
+    let member = (name, value).prop_map(|(name, value)| format!("\"{name}\":{value}"));
+    proptest::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(",")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn all_ordinary_records_are_found(
+        records in proptest::collection::vec(members(value()), 1..12),
+        behind in prop_oneof![Just(""), Just("]"), Just("]}"), Just(",")],
+    ) {
+        let mut index = Index::default();
+        let text = format!("{}{behind}", records.join(","));
+        prop_assert_eq!(check(&mut index, text.as_bytes(), usize::MAX), records.len());
+        // As many as are asked for: those that begin before the end of the first one that reaches so far.
+        let enough = text.len() / 2;
+        let found: usize = index.fill(text.as_bytes(), enough).map(|record| record.raw().len() + 1).sum();
+        prop_assert!(found > enough);
+    }
+
+    #[test]
+    fn what_is_found_in_damaged_records_is_well_formed(
+        records in proptest::collection::vec(members(value()), 1..6),
+        damage in proptest::collection::vec(
+            (any::<prop::sample::Index>(), proptest::sample::select(b"\"\\{}[]:, \n\x01a1-.tn\xff".to_vec()), 0..3),
+            0..4,
+        ),
+    ) {
+        let mut text = records.join(",").into_bytes();
+        for (place, byte, how) in damage {
+            let place = place.index(text.len());
+            match how {
+                0 => text[place] = byte,
+                1 => text.insert(place, byte),
+                _ => drop(text.remove(place)),
+            }
+            if text.is_empty() {
+                text.push(b'{');
+            }
+        }
+        check(&mut Index::default(), &text, usize::MAX);
+    }
+
+    #[test]
+    fn what_is_found_in_noise_is_well_formed(
+        text in proptest::collection::vec(
+            proptest::sample::select(br#"""""{}[]:,\a1 "#.to_vec()), 0..200,
+        ),
+    ) {
+        let mut framed = b"{".to_vec();
+        framed.extend(text);
+        check(&mut Index::default(), &framed, usize::MAX);
+    }
+}
+
+#[test]
+fn all_short_texts_are_judged_like_the_exact_path_does() {
+    // All objects of up to six of these bytes behind the brace, shifted so that they cross the end of a block.
+    let bytes = b"{}[]\",:\\1";
+    let mut index = Index::default();
+    for mut number in 0..bytes.len().pow(6) {
+        let mut object = vec![b'{'];
+        while number > 0 {
+            object.push(bytes[number % bytes.len()]);
+            number /= bytes.len();
+        }
+        let well_formed = match extent(&object, 0) {
+            Extent::Complete { end, fault: None } => Some(end),
+            _ => None,
+        };
+        let escape_in_name = object.contains(&b'\\');
+        let found = check(&mut index, &object, usize::MAX);
+        assert!(found == 0 || well_formed.is_some());
+        // A scalar at the very end, an element behind it that is none: only the first one is asked for here.
+        if well_formed.is_some() && !escape_in_name {
+            assert!(found > 0, "{}", object.escape_ascii());
+        }
+        let mut shifted =
+            br#"{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":1},"#.to_vec();
+        shifted.extend(&object);
+        assert_eq!(check(&mut index, &shifted, usize::MAX), 1 + found);
+    }
+}
+
+#[test]
+fn what_is_not_compact_or_too_deep_is_left_to_others() {
+    let mut index = Index::default();
+    let deep = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    for (text, found) in [
+        (deep(63), 1),
+        (deep(64), 0),
+        (r#"{"a": 1}"#.to_owned(), 0),
+        (r#"{"a":1},{"b":2} ,{"c":3}"#.to_owned(), 2),
+        (r#"{"a":1},5,{"c":3}"#.to_owned(), 1),
+        (r#"{"a":1},"x",{"c":3}"#.to_owned(), 1),
+        (r#"{"a":1},[2],{"c":3}"#.to_owned(), 3),
+        (r#"{"a":1},,{"c":3}"#.to_owned(), 1),
+        (r#"{"a":1},{"\u0061":2}"#.to_owned(), 1),
+        (r#"{"a":"\u006"}"#.to_owned(), 0),
+        (r#"{"a":"\x"}"#.to_owned(), 0),
+        (r#"{"a":01}"#.to_owned(), 0),
+        (r#"{"a":tru}"#.to_owned(), 0),
+        (r#"{"a":truex}"#.to_owned(), 0),
+        (String::new(), 0),
+    ] {
+        assert_eq!(
+            check(&mut index, text.as_bytes(), usize::MAX),
+            found,
+            "{text}"
+        );
+    }
+}
