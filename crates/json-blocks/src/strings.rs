@@ -21,20 +21,12 @@ impl Strings {
         let in_strings = prefix_xor(quotes) ^ self.inside;
         self.inside = 0_u64.wrapping_sub(in_strings >> 63);
         let outside = !(in_strings | quotes);
-        let structural = classes.opening_braces
-            | classes.closing_braces
-            | classes.opening_brackets
-            | classes.closing_brackets
-            | classes.colons
-            | classes.commas;
+        let structural = classes.opening | classes.closing | classes.colons | classes.commas;
         Masks {
             opening_quotes: quotes & in_strings,
             closing_quotes: quotes & !in_strings,
-            in_strings,
-            opening_braces: classes.opening_braces & outside,
-            closing_braces: classes.closing_braces & outside,
-            opening_brackets: classes.opening_brackets & outside,
-            closing_brackets: classes.closing_brackets & outside,
+            opening: classes.opening & outside,
+            closing: classes.closing & outside,
             colons: classes.colons & outside,
             commas: classes.commas & outside,
             other: outside & !structural,

@@ -1,80 +1,128 @@
-//! The fast way to whole, well-formed elements: one pass over 64 bytes at a time that checks the grammar and
-//! writes down where members, elements and brackets stand.
+//! The fast way to whole, well-formed elements: two passes, 64 bytes at a time, that check the grammar and write down
+//! where members, elements and brackets stand.
 //!
-//! The pass works on masks, one bit a byte (`json_blocks`). In compact JSON every token follows the one before
-//! without white space, so the grammar is a table of what may stand behind what; only whether a comma is
-//! followed by a name or by a value depends on the container, and only brackets and scalars are looked at one
-//! by one. Where the table does not hold the pass ends: white space, a fault, an escape in a name and anything
-//! else it does not know are for [`crate::extent`] and [`crate::Cursor`], which know all of JSON.
+//! In compact JSON each token follows the one before without white space. So most of the grammar is a table of
+//! what may stand before what, which holds for 64 bytes at once as a handful of operations on masks
+//! (`json_blocks`). That is the first pass, which writes down the entries. What the table cannot see depends on containers: what
+//! closes what, and that objects hold names with values and arrays values alone. That is the second pass, over the entries
+//! (`Matcher`). Numbers, `true`, `false` and `null` are looked at one by one there.
 //!
-//! The entries of an object are: its brace, for each member the opening quote of its name and its colon
-//! (followed by the entries of the value, if that is a container), its closing brace. Of an array: its bracket,
-//! the commas between the elements with the elements' entries around them, its closing bracket.
+//! Where anything does not hold the index ends. White space, faults, escapes in names, nesting deeper than
+//! [`MOST_DEPTH`] are for [`crate::extent`] and [`crate::Cursor`], which know all of JSON.
+//!
+//! The entries are the structural characters: brackets, colons, commas. Between two of them there is at most one string, number or
+//! the like.
 
-use std::ops::ControlFlow;
+use json_blocks::{BLOCK, Chosen, Masks, Places, Visitor};
 
-use json_blocks::{BLOCK, Masks, Visitor};
-
-use crate::extent::escape_length;
+use crate::extent::{closing_quote, escape_length};
 use crate::indexed::{IndexedValue, Tape};
 use crate::value::is_number_bytes;
 
-/// Deeper nesting than this is left to the exact path. One bit for each level and one for the array around all elements.
+/// Deeper nesting than this is left to the exact path.
 const MOST_DEPTH: usize = 63;
 
-/// A single element with more entries than this is left to the exact path, so that the index stays small.
-const MOST_ENTRIES: usize = 1 << 20;
+/// Bytes that are indexed at a time, if an element ends in them: what is written about them stays in the nearest caches.
+const CHUNK: usize = 1 << 15;
+
+/// A single element larger than this is left to the exact path, so that an index stays small.
+const MOST_CHUNK: usize = 1 << 20;
 
 /// Where things stand in a run of elements; kept to be filled again, since memory is what costs.
 ///
 /// ```
 /// let mut index = raw_json::Index::default();
 /// let records = br#"{"a":1},{"b":{"c":[true]}},{"d":}]}"#;
-/// let elements = index.fill(records, usize::MAX);
-/// let elements: Vec<&[u8]> = elements.map(|element| element.raw()).collect();
+/// let elements: Vec<&[u8]> = index.fill(records).map(|element| element.raw()).collect();
 /// assert_eq!(elements, [&br#"{"a":1}"#[..], br#"{"b":{"c":[true]}}"#]);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    /// Offsets of the characters named above, ascending. Behind `length` it is scratch.
-    entries: Vec<u32>,
+    entries: Places,
     /// For the entry of an opening bracket the entry of the closing one.
     partners: Vec<u32>,
     /// The closing brackets of the elements, by their entries.
     ends: Vec<u32>,
+    /// Offsets of numbers, `true`, `false` and `null`: what is neither string nor container.
+    scalars: Vec<u32>,
 }
 
 impl Index {
-    /// Indexes the elements of an array from the start of `text` on, which is the start of an element: whole, well-formed,
-    /// compact objects (and arrays), one comma between them. Ends behind the first element that ends at or behind `enough`, before
-    /// the first one that is anything else, and where the text ends.
-    pub fn fill<'a>(&'a mut self, text: &'a [u8], enough: usize) -> IndexedRun<'a> {
-        self.ends.clear();
-        // Offsets are 32 bits wide; what lies behind them is for the next call.
-        let text = text.get(..u32::MAX as usize - BLOCK).unwrap_or(text);
-        let mut builder = Builder {
-            text,
-            enough,
-            index: self,
-            length: 0,
-            complete: 0,
-            complete_end: 0,
-            depth: 0,
-            objects: 0,
-            open: [0; MOST_DEPTH],
-            nesting: 0,
-            behind: Behind::default(),
-        };
-        json_blocks::visit(text, &mut builder);
+    /// Indexes the elements of an array from the start of `text` on, which must be the start of an element: whole,
+    /// well-formed, compact objects and arrays, one comma between them. Ends before the first one that is anything else, where
+    /// the text ends, and after some tens of thousands of bytes.
+    pub fn fill<'a>(&'a mut self, text: &'a [u8]) -> IndexedRun<'a> {
+        let mut size = CHUNK;
+        loop {
+            let chunk = text.get(..size).unwrap_or(text);
+            let is_sound = self.index(chunk);
+            let goes_on = is_sound && chunk.len() < text.len();
+            if !self.ends.is_empty() || !goes_on || size >= MOST_CHUNK {
+                break;
+            }
+            size *= 4;
+        }
         IndexedRun {
             tape: Tape {
                 text,
-                entries: &self.entries,
+                entries: self.entries.offsets(),
                 partners: &self.partners,
             },
             ends: self.ends.iter(),
             next: 0,
         }
+    }
+
+    /// Indexes all of `text`, up to the first fault. `false` if there is one before the last bytes, which may lack what
+    /// follows them.
+    fn index(&mut self, text: &[u8]) -> bool {
+        if self.scalars.len() < text.len() + BLOCK {
+            self.scalars.resize(text.len() + BLOCK, 0);
+        }
+        let state = State {
+            scalars: &mut self.scalars,
+            scalar_count: 0,
+            fault: text.len(),
+            behind: Behind {
+                // As if behind the comma before the first element.
+                comma: 1,
+                ..Behind::default()
+            },
+            strings_seen: 0,
+        };
+        let state = json_blocks::visit(text, &Grammar { text }, state, &mut self.entries);
+        let State {
+            scalar_count,
+            mut fault,
+            ..
+        } = state;
+        let scalars = self.scalars.get(..scalar_count).unwrap_or_default();
+        if let Some(odd) = odd_scalar(text, scalars) {
+            fault = fault.min(odd);
+        }
+        if self.partners.len() < self.entries.offsets().len() {
+            self.partners
+                .resize(self.entries.offsets().len().next_power_of_two(), 0);
+        }
+        self.ends.clear();
+        let offsets = self.entries.offsets();
+        let behind_fault = |offset: &&u32| **offset as usize >= fault;
+        let sound = offsets.len() - offsets.iter().rev().take_while(behind_fault).count();
+        let mut matcher = Matcher {
+            offsets,
+            partners: &mut self.partners,
+            ends: &mut self.ends,
+            open: [0; MOST_DEPTH],
+            depth: 0,
+            kinds: 0,
+            since_bracket: 0,
+            in_object_only: 0,
+            in_array_only: 0,
+            carry: Carry::default(),
+        };
+        let bytes = self.entries.bytes().get(..sound).unwrap_or_default();
+        let fault = matcher.run(bytes).unwrap_or(fault);
+        fault + BLOCK >= text.len()
     }
 }
 
@@ -92,49 +140,41 @@ impl<'a> Iterator for IndexedRun<'a> {
     #[inline]
     fn next(&mut self) -> Option<IndexedValue<'a>> {
         let end = *self.ends.next()? as usize;
-        let element = self.tape.container(self.next);
+        let element = self.tape.container(self.next, end);
         self.next = end + 2; // behind the comma
         element
     }
 }
 
-/// What the last byte of a block asks of the first byte of the next: one bit each.
+/// The first pass.
+struct Grammar<'a> {
+    text: &'a [u8],
+}
+
+/// What the next block needs to know.
+struct State<'a> {
+    /// Where scalars begin that are no strings, and how many there are.
+    scalars: &'a mut [u32],
+    scalar_count: usize,
+    /// Where the grammar does not hold, or the end of the text.
+    fault: usize,
+    behind: Behind,
+    /// Strings up to here have been looked at for being names.
+    strings_seen: usize,
+}
+
+/// What the first byte of a block stands behind: one bit each.
 #[derive(Default)]
 struct Behind {
-    opening_brace: u64,
-    opening_bracket: u64,
-    /// A comma in an object.
-    name_comma: u64,
-    /// A colon, or a comma in an array.
-    value_due: u64,
-    /// A closing bracket, or a closing quote that ends no name.
-    value_end: u64,
-    scalar: u64,
-    /// The next byte goes on inside a name, or ends it.
-    in_name: u64,
-    name_end: u64,
+    opening: u64,
+    comma: u64,
+    colon: u64,
+    other: u64,
+    string: u64,
+    container: u64,
 }
 
-struct Builder<'a> {
-    text: &'a [u8],
-    enough: usize,
-    index: &'a mut Index,
-    /// Entries written so far.
-    length: usize,
-    /// Of them those of complete elements.
-    complete: usize,
-    /// Where the last of these ends.
-    complete_end: usize,
-    depth: usize,
-    /// The kinds of the open brackets, innermost in the lowest bit: 1 is an object. The array around all elements is a 0.
-    objects: u64,
-    /// The entries of the open brackets, and how many there are: `depth`, as far as entries are written.
-    open: [u32; MOST_DEPTH],
-    nesting: usize,
-    behind: Behind,
-}
-
-/// The places behind those in `mask`; `carry` takes what belongs to the next block.
+/// The places behind those in `mask`; `carry` has what comes from the block before, and takes what goes to the next.
 #[inline(always)]
 fn behind(mask: u64, carry: &mut u64) -> u64 {
     let places = mask << 1 | *carry;
@@ -142,188 +182,283 @@ fn behind(mask: u64, carry: &mut u64) -> u64 {
     places
 }
 
-impl Visitor for Builder<'_> {
+impl State<'_> {
+    /// Hardly any block has more than two, so two are written, whether there are so many or not.
     #[inline(always)]
-    fn block(&mut self, offset: usize, masks: &Masks) -> ControlFlow<()> {
-        let opening = masks.opening_braces | masks.opening_brackets;
-        let closing = masks.closing_braces | masks.closing_brackets;
-
-        // Which bytes lie in objects, and where the brackets stop making sense.
-        let (in_objects, unmatched) = self.kinds(masks, opening, closing);
-
-        let name_commas = masks.commas & in_objects;
-        let value_commas = masks.commas & !in_objects;
-        let values = masks.opening_quotes | opening | masks.other;
-        let carry = &mut self.behind;
-        let behind_brace = behind(masks.opening_braces, &mut carry.opening_brace);
-        let behind_name_comma = behind(name_commas, &mut carry.name_comma);
-        let names = masks.opening_quotes & (behind_brace | behind_name_comma);
-
-        // Adding the first bit of a name to the bits of its string carries through to its closing quote.
-        let (sum, over) = masks.in_strings.overflowing_add(names);
-        let (sum, over_too) = sum.overflowing_add(carry.in_name);
-        carry.in_name = u64::from(over | over_too);
-        let name_ends = sum & !masks.in_strings;
-        let in_names = masks.in_strings & !sum;
-
-        let scalars = masks.other;
-        let behind_scalar = behind(scalars, &mut carry.scalar);
-        let ends = masks.commas | closing;
-        let mut fault = masks.control
-            | behind(name_ends, &mut carry.name_end) ^ masks.colons
-            | behind_brace & !(masks.opening_quotes | masks.closing_braces)
-            | behind_name_comma & !masks.opening_quotes
-            | behind(masks.opening_brackets, &mut carry.opening_bracket)
-                & !(values | masks.closing_brackets)
-            | behind(masks.colons | value_commas, &mut carry.value_due) & !values
-            | behind(
-                closing | masks.closing_quotes & !name_ends,
-                &mut carry.value_end,
-            ) & !ends
-            | behind_scalar & !(ends | scalars)
-            | masks.escapes & in_names
-            | unmatched;
-        fault |= first_fault(scalars & !behind_scalar, |bit| self.is_scalar(offset + bit));
-        fault |= first_fault(masks.escapes, |bit| self.is_escape(offset + bit));
-
-        let entries = names | masks.colons | opening | closing | value_commas;
-        let before_fault = fault.wrapping_sub(1) & !fault;
-        let in_line = self.write(
-            offset,
-            entries,
-            opening & before_fault,
-            closing & before_fault,
-        );
-        let over = fault != 0 || !in_line || self.length > self.complete + MOST_ENTRIES;
-        match over || self.complete_end >= self.enough.max(1) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-}
-
-/// The bit of the first place that does not pass.
-#[inline(always)]
-fn first_fault(mut places: u64, passes: impl Fn(usize) -> bool) -> u64 {
-    while places != 0 {
-        if !passes(places.trailing_zeros() as usize) {
-            return places & places.wrapping_neg();
-        }
-        places &= places - 1;
-    }
-    0
-}
-
-impl Builder<'_> {
-    /// The bytes that lie directly in objects, and the first bracket that closes nothing or opens too deep.
-    ///
-    /// A bracket itself counts for what is inside it; nothing asks.
-    #[inline(always)]
-    fn kinds(&mut self, masks: &Masks, opening: u64, closing: u64) -> (u64, u64) {
-        let mut inside = 0_u64.wrapping_sub(self.objects & 1);
-        let mut in_objects = inside;
-        let mut rest = opening | closing;
-        while rest != 0 {
-            let bit = rest & rest.wrapping_neg();
-            if opening & bit != 0 {
-                self.depth += 1;
-                if self.depth > MOST_DEPTH {
-                    return (in_objects, bit);
-                }
-                self.objects = self.objects << 1 | u64::from(masks.opening_braces & bit != 0);
-            } else {
-                let is_object = u64::from(masks.closing_braces & bit != 0);
-                if self.depth == 0 || self.objects & 1 != is_object {
-                    return (in_objects, bit);
-                }
-                self.depth -= 1;
-                self.objects >>= 1;
+    fn note_scalars(&mut self, offset: u32, mut scalars: u64) {
+        let count = scalars.count_ones() as usize;
+        let slots = self
+            .scalars
+            .get_mut(self.scalar_count..)
+            .unwrap_or_default();
+        let (pairs, _) = slots.as_chunks_mut::<2>();
+        for pair in pairs {
+            for slot in pair {
+                *slot = offset + scalars.trailing_zeros();
+                scalars &= scalars.wrapping_sub(1);
             }
-            let now = 0_u64.wrapping_sub(self.objects & 1);
-            // From this bit on.
-            in_objects ^= (now ^ inside) & bit.wrapping_neg();
-            inside = now;
-            rest &= rest - 1;
-        }
-        (in_objects, 0)
-    }
-
-    /// Writes the entries of a block, and finds the partners of its brackets. `false` where an element is not a
-    /// container.
-    #[inline(always)]
-    fn write(&mut self, offset: usize, entries: u64, opening: u64, closing: u64) -> bool {
-        let index = &mut *self.index;
-        if index.entries.len() < self.length + BLOCK {
-            let more = (self.length + BLOCK).next_power_of_two().max(1 << 10);
-            index.entries.resize(more, 0);
-            index.partners.resize(more, 0);
-        }
-        let slots = index.entries.get_mut(self.length..).unwrap_or_default();
-        let (groups, _) = slots.as_chunks_mut::<8>();
-        let mut rest = entries;
-        // Eight at a time, whether there are eight or not: what is written too much is written over.
-        for group in groups {
-            if rest == 0 {
+            if scalars == 0 {
                 break;
             }
-            for slot in group {
-                *slot = offset as u32 + rest.trailing_zeros();
-                rest &= rest.wrapping_sub(1);
-            }
         }
-        let mut brackets = opening | closing;
-        while brackets != 0 {
-            let bit = brackets & brackets.wrapping_neg();
-            let entry = self.length + (entries & (bit - 1)).count_ones() as usize;
-            // INVARIANT: `kinds` has seen the same brackets, so the depth stays within the array.
-            if opening & bit != 0 {
-                // Between two elements there is the entry of their comma.
-                if self.nesting == 0 && entry != self.complete + usize::from(self.complete > 0) {
-                    return false;
-                }
-                if let Some(open) = self.open.get_mut(self.nesting) {
-                    *open = entry as u32;
-                }
-                self.nesting += 1;
-            } else {
-                self.nesting -= 1;
-                let open = self.open.get(self.nesting).copied().unwrap_or_default();
-                if let Some(partner) = index.partners.get_mut(open as usize) {
-                    *partner = entry as u32;
-                }
-                if self.nesting == 0 {
-                    index.ends.push(entry as u32);
-                    self.complete = entry + 1;
-                    self.complete_end = offset + bit.trailing_zeros() as usize + 1;
-                }
+        self.scalar_count += count;
+    }
+}
+
+impl<'s> Visitor for Grammar<'s> {
+    type State = State<'s>;
+
+    #[inline(always)]
+    fn block(&self, state: &mut State<'s>, offset: usize, masks: &Masks) -> Chosen {
+        let carry = &mut state.behind;
+        let behind_opening = behind(masks.opening, &mut carry.opening);
+        let behind_comma = behind(masks.commas, &mut carry.comma);
+        let behind_colon = behind(masks.colons, &mut carry.colon);
+        let behind_other = behind(masks.other, &mut carry.other);
+        let behind_string = behind(masks.closing_quotes, &mut carry.string);
+        let behind_container = behind(masks.closing, &mut carry.container);
+        let behind_value = behind_string | behind_container | behind_other;
+        // Of numbers and the like only the first byte is asked for here.
+        let scalars = masks.other & !behind_other;
+        let values = masks.opening | masks.opening_quotes | scalars;
+
+        let mut faults = masks.control
+            | values & !(behind_opening | behind_comma | behind_colon)
+            | masks.commas & !behind_value
+            | masks.colons & !behind_string
+            | masks.closing & !(behind_value | behind_opening);
+        state.note_scalars(offset as u32, scalars);
+        if masks.escapes != 0 {
+            faults |= self.odd_escape(offset, masks.escapes, &mut state.strings_seen);
+        }
+        if faults != 0 {
+            let place = offset + faults.trailing_zeros() as usize;
+            state.fault = state.fault.min(place);
+        }
+        Chosen {
+            places: masks.opening | masks.closing | masks.colons | masks.commas,
+            last: faults != 0,
+        }
+    }
+}
+
+impl Grammar<'_> {
+    /// The first backslash that begins no escape, or that stands in a name.
+    fn odd_escape(&self, offset: usize, mut escapes: u64, strings_seen: &mut usize) -> u64 {
+        while escapes != 0 {
+            let bit = escapes.trailing_zeros();
+            let place = offset + bit as usize;
+            let rest = self.text.get(place..).unwrap_or_default();
+            if escape_length(rest).is_none()
+                || place >= *strings_seen && self.is_in_name(place, strings_seen)
+            {
+                return 1 << bit;
             }
+            escapes &= escapes - 1;
+        }
+        0
+    }
+
+    /// Does the string around this place end before a colon?
+    fn is_in_name(&self, place: usize, strings_seen: &mut usize) -> bool {
+        let close = closing_quote(self.text, place).unwrap_or(self.text.len());
+        *strings_seen = close;
+        self.text.get(close + 1) == Some(&b':')
+    }
+}
+
+/// The second pass: finds the partner of each bracket and the ends of the elements, and checks what depends on containers.
+///
+/// In an object a colon follows each comma, and the opening brace unless the object is empty; in an array there are no colons. A colon follows
+/// nothing else. So what may stand in objects only and in arrays only is known for 64 entries at once; brackets then tell whether
+/// they enclose any of it.
+struct Matcher<'a> {
+    /// Of the entries.
+    offsets: &'a [u32],
+    partners: &'a mut [u32],
+    ends: &'a mut Vec<u32>,
+    /// The entries of the open brackets.
+    open: [u32; MOST_DEPTH],
+    depth: usize,
+    /// One bit for each open bracket, innermost lowest: 1 is an object. The array around all elements is a 0.
+    kinds: u64,
+    /// Entries since the last bracket; not 0 if there is among them what stands in objects only, and in arrays only.
+    since_bracket: u32,
+    in_object_only: u64,
+    in_array_only: u64,
+    carry: Carry,
+}
+
+/// 1 if the last entry was one of these.
+#[derive(Default)]
+struct Carry {
+    opening: u64,
+    comma: u64,
+}
+
+impl Matcher<'_> {
+    /// The offset of the first entry where something does not hold; `None` at the end.
+    fn run(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut tail = [0; BLOCK];
+        let bytes = tail.iter_mut().zip(rest);
+        bytes.for_each(|(to, from)| *to = *from);
+        let mut first_entry = 0;
+        for block in blocks.iter().chain([&tail]) {
+            if let Some(bit) = self.block(first_entry, block) {
+                return self.offset(first_entry + bit);
+            }
+            first_entry += BLOCK as u32;
+        }
+        None
+    }
+
+    fn offset(&self, entry: u32) -> Option<usize> {
+        self.offsets
+            .get(entry as usize)
+            .map(|offset| *offset as usize)
+    }
+
+    /// The first of these 64 entries where something does not hold.
+    #[inline]
+    fn block(&mut self, first_entry: u32, bytes: &[u8; BLOCK]) -> Option<u32> {
+        let classes = json_blocks::classify(bytes);
+        let behind_opening = behind(classes.opening, &mut self.carry.opening);
+        let behind_comma = behind(classes.commas, &mut self.carry.comma);
+        // A colon behind anything else fits nowhere. A closing bracket behind an opening one is looked at in `close`.
+        let in_object_only = classes.colons;
+        let in_array_only = classes.colons & !(behind_opening | behind_comma)
+            | !classes.colons & (behind_comma | behind_opening & !classes.closing);
+
+        let mut brackets = classes.opening | classes.closing;
+        let mut next = 0;
+        while brackets != 0 {
+            let bit = brackets.trailing_zeros();
+            // From behind the last bracket on, this one included.
+            let segment = (2_u64 << bit).wrapping_sub(1 << next);
+            let bracket = Bracket {
+                entry: first_entry + bit,
+                is_object: bytes
+                    .get(bit as usize)
+                    .is_some_and(|byte| byte & KIND_BIT != 0),
+                between: self.since_bracket + bit - next,
+                in_object_only: self.in_object_only | in_object_only & segment,
+                in_array_only: self.in_array_only | in_array_only & segment,
+            };
+            let fits = match classes.opening >> bit & 1 == 1 {
+                true => self.open(&bracket),
+                false => self.close(&bracket, behind_opening >> bit & 1 == 1),
+            };
+            if !fits {
+                return Some(bit);
+            }
+            (self.since_bracket, self.in_object_only, self.in_array_only) = (0, 0, 0);
+            next = bit + 1;
             brackets &= brackets - 1;
         }
-        self.length += entries.count_ones() as usize;
+        self.since_bracket += BLOCK as u32 - next;
+        self.in_object_only |= in_object_only.checked_shr(next).unwrap_or_default();
+        self.in_array_only |= in_array_only.checked_shr(next).unwrap_or_default();
+        None
+    }
+}
+/// A bracket, and what stands before it, up to the bracket before.
+struct Bracket {
+    entry: u32,
+    is_object: bool,
+    /// Entries between the two.
+    between: u32,
+    in_object_only: u64,
+    in_array_only: u64,
+}
+
+impl Matcher<'_> {
+    /// Does what stands before the bracket fit what is open there?
+    #[inline(always)]
+    fn fits(&self, bracket: &Bracket) -> bool {
+        match self.kinds & 1 == 1 {
+            true => bracket.in_array_only == 0,
+            // Around the elements one comma each is all there is.
+            false => {
+                bracket.in_object_only == 0
+                    && (self.depth > 0 || bracket.between == u32::from(!self.ends.is_empty()))
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn open(&mut self, bracket: &Bracket) -> bool {
+        let fits = self.fits(bracket);
+        let Some(slot) = self.open.get_mut(self.depth).filter(|_| fits) else {
+            return false;
+        };
+        *slot = bracket.entry;
+        self.depth += 1;
+        self.kinds = self.kinds << 1 | u64::from(bracket.is_object);
         true
     }
 
-    /// Does a scalar that JSON knows stand here, up to a character that ends it?
     #[inline(always)]
-    fn is_scalar(&self, start: usize) -> bool {
-        let rest = self.text.get(start..).unwrap_or_default();
-        match rest {
-            [b't', b'r', b'u', b'e', b',' | b'}' | b']', ..]
-            | [b'n', b'u', b'l', b'l', b',' | b'}' | b']', ..]
-            | [b'f', b'a', b'l', b's', b'e', b',' | b'}' | b']', ..] => true,
-            _ => is_ended_number(rest),
+    fn close(&mut self, bracket: &Bracket, behind_opening: bool) -> bool {
+        let fits = bracket.is_object == (self.kinds & 1 == 1) && self.fits(bracket);
+        let open = self.open.get(self.depth.wrapping_sub(1));
+        let Some(open) = open.copied().filter(|_| fits) else {
+            return false;
+        };
+        // An object without a colon is empty.
+        if behind_opening && bracket.is_object {
+            let place = self.offset(bracket.entry).unwrap_or_default();
+            if self.offset(open) != place.checked_sub(1) {
+                return false;
+            }
         }
-    }
-
-    fn is_escape(&self, start: usize) -> bool {
-        escape_length(self.text.get(start..).unwrap_or_default()).is_some()
+        if let Some(partner) = self.partners.get_mut(open as usize) {
+            *partner = bracket.entry;
+        }
+        self.depth -= 1;
+        self.kinds >>= 1;
+        if self.depth == 0 {
+            self.ends.push(bracket.entry);
+        }
+        true
     }
 }
 
-fn is_ended_number(rest: &[u8]) -> bool {
-    let end = rest
-        .iter()
-        .position(|byte| matches!(byte, b',' | b'}' | b']'));
-    end.and_then(|end| rest.get(..end))
+/// The bit that tells braces from brackets.
+const KIND_BIT: u8 = b'{' ^ b'[';
+
+/// The first of these places where no scalar of JSON stands, or one that does not end.
+fn odd_scalar(text: &[u8], scalars: &[u32]) -> Option<usize> {
+    let mut places = scalars.iter().map(|place| *place as usize);
+    places.find(|place| !is_ended_scalar(text.get(*place..).unwrap_or_default()))
+}
+
+/// Does the text start with a scalar that is no string, and with what ends it?
+#[inline]
+fn is_ended_scalar(text: &[u8]) -> bool {
+    let Some([a, b, c, d, e, f]) = text.first_chunk() else {
+        return is_ended_number(text) || is_ended_literal(text);
+    };
+    let word = u32::from_le_bytes([*a, *b, *c, *d]);
+    let is_word = (word == u32::from_le_bytes(*b"true")) | (word == u32::from_le_bytes(*b"null"));
+    let is_false = (word == u32::from_le_bytes(*b"fals")) & (*e == b'e');
+    is_word & ends_scalar(*e) | is_false & ends_scalar(*f) || is_ended_number(text)
+}
+
+fn ends_scalar(byte: u8) -> bool {
+    matches!(byte, b',' | b'}' | b']')
+}
+
+fn is_ended_literal(text: &[u8]) -> bool {
+    let end = text.iter().position(|byte| ends_scalar(*byte));
+    matches!(
+        end.and_then(|end| text.get(..end)),
+        Some(b"true" | b"false" | b"null")
+    )
+}
+
+fn is_ended_number(text: &[u8]) -> bool {
+    let end = text.iter().position(|byte| ends_scalar(*byte));
+    end.and_then(|end| text.get(..end))
         .is_some_and(is_number_bytes)
 }

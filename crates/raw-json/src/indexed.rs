@@ -27,20 +27,27 @@ impl<'a> Tape<'a> {
         Some(*self.partners.get(entry)? as usize)
     }
 
-    /// The entry behind the value that starts at offset `start`; `entry` is its first one, if it has any.
+    /// The value behind this entry (a bracket, comma or colon), and the entry that ends it.
     #[inline]
-    fn behind(self, start: usize, entry: usize) -> Option<usize> {
-        match self.text.get(start)? {
-            b'{' | b'[' => Some(self.partner(entry)? + 1),
-            _ => Some(entry),
-        }
+    fn value_behind(self, entry: usize) -> Option<(IndexedValue<'a>, usize)> {
+        let start = self.offset(entry)? + 1;
+        let end_entry = match self.text.get(start)? {
+            b'{' | b'[' => self.partner(entry + 1)? + 1,
+            _ => entry + 1,
+        };
+        let value = IndexedValue {
+            tape: self,
+            entry: entry + 1,
+            raw: self.text.get(start..self.offset(end_entry)?)?,
+        };
+        Some((value, end_entry))
     }
 
-    /// The value whose opening bracket is this entry.
+    /// The container between these two brackets.
     #[inline]
-    pub(crate) fn container(self, open: usize) -> Option<IndexedValue<'a>> {
+    pub(crate) fn container(self, open: usize, close: usize) -> Option<IndexedValue<'a>> {
         let start = self.offset(open)?;
-        let end = self.offset(self.partner(open)?)? + 1;
+        let end = self.offset(close)? + 1;
         Some(IndexedValue {
             tape: self,
             entry: open,
@@ -121,9 +128,15 @@ impl<'a> IndexedObject<'a> {
     /// The members in order, duplicates included: names as written, which is how they read, and values.
     #[inline]
     pub fn members(self) -> IndexedMembers<'a> {
+        let open = self.value.entry;
         IndexedMembers {
             tape: self.value.tape,
-            next: self.value.entry + 1,
+            // An empty object has nothing between its braces.
+            at: if open + 1 == self.close {
+                self.close
+            } else {
+                open
+            },
             close: self.close,
         }
     }
@@ -139,8 +152,8 @@ impl<'a> IndexedObject<'a> {
 #[derive(Debug, Clone)]
 pub struct IndexedMembers<'a> {
     tape: Tape<'a>,
-    /// The opening quote of the next name, or the closing brace.
-    next: usize,
+    /// The entry before the next member, a brace or comma; the closing brace at the end.
+    at: usize,
     close: usize,
 }
 
@@ -149,22 +162,15 @@ impl<'a> Iterator for IndexedMembers<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.close {
+        if self.at >= self.close {
             return None;
         }
-        let Tape { text, .. } = self.tape;
-        let quote = self.tape.offset(self.next)?;
-        let colon = self.tape.offset(self.next + 1)?;
-        let entry = self.next + 2;
-        self.next = self.tape.behind(colon + 1, entry)?;
-        // Before the next name there is a comma.
-        let end = self.tape.offset(self.next)? - usize::from(self.next != self.close);
-        let value = IndexedValue {
-            tape: self.tape,
-            entry,
-            raw: text.get(colon + 1..end)?,
-        };
-        Some((text.get(quote + 1..colon - 1)?, value))
+        let start = self.tape.offset(self.at)? + 2;
+        let end = self.tape.offset(self.at + 1)?.wrapping_sub(1);
+        let name = self.tape.text.get(start..end)?;
+        let (value, behind) = self.tape.value_behind(self.at + 1)?;
+        self.at = behind;
+        Some((name, value))
     }
 }
 
@@ -179,10 +185,10 @@ impl<'a> IndexedArray<'a> {
     /// The elements in order.
     #[inline]
     pub fn elements(self) -> IndexedElements<'a> {
-        let is_empty = self.value.raw == b"[]";
+        let is_empty = self.value.raw.len() == 2;
         IndexedElements {
             tape: self.value.tape,
-            next: if is_empty {
+            at: if is_empty {
                 self.close
             } else {
                 self.value.entry
@@ -196,8 +202,8 @@ impl<'a> IndexedArray<'a> {
 #[derive(Debug, Clone)]
 pub struct IndexedElements<'a> {
     tape: Tape<'a>,
-    /// The bracket or comma before the next element, or the closing bracket.
-    next: usize,
+    /// The entry before the next element, a bracket or comma; the closing bracket at the end.
+    at: usize,
     close: usize,
 }
 
@@ -206,17 +212,11 @@ impl<'a> Iterator for IndexedElements<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.close {
+        if self.at >= self.close {
             return None;
         }
-        let start = self.tape.offset(self.next)? + 1;
-        let entry = self.next + 1;
-        self.next = self.tape.behind(start, entry)?;
-        let raw = self.tape.text.get(start..self.tape.offset(self.next)?)?;
-        Some(IndexedValue {
-            tape: self.tape,
-            entry,
-            raw,
-        })
+        let (value, behind) = self.tape.value_behind(self.at)?;
+        self.at = behind;
+        Some(value)
     }
 }

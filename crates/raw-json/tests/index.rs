@@ -43,10 +43,10 @@ fn assert_same_object(indexed: IndexedObject<'_>, exact: Object<'_>) {
 }
 
 /// Holds the elements that the index finds in `text` against those that the exact path finds; returns how many there were.
-fn check(index: &mut Index, text: &[u8], enough: usize) -> usize {
+fn check(index: &mut Index, text: &[u8]) -> usize {
     let mut position = 0;
     let mut found = 0;
-    for element in index.fill(text, enough) {
+    for element in index.fill(text) {
         let Extent::Complete { end, fault: None } = extent(text, position) else {
             panic!("not well formed: {}", text.escape_ascii());
         };
@@ -118,11 +118,7 @@ proptest! {
     ) {
         let mut index = Index::default();
         let text = format!("{}{behind}", records.join(","));
-        prop_assert_eq!(check(&mut index, text.as_bytes(), usize::MAX), records.len());
-        // As many as are asked for: those that begin before the end of the first one that reaches so far.
-        let enough = text.len() / 2;
-        let found: usize = index.fill(text.as_bytes(), enough).map(|record| record.raw().len() + 1).sum();
-        prop_assert!(found > enough);
+        prop_assert_eq!(check(&mut index, text.as_bytes()), records.len());
     }
 
     #[test]
@@ -145,7 +141,7 @@ proptest! {
                 text.push(b'{');
             }
         }
-        check(&mut Index::default(), &text, usize::MAX);
+        check(&mut Index::default(), &text);
     }
 
     #[test]
@@ -156,7 +152,7 @@ proptest! {
     ) {
         let mut framed = b"{".to_vec();
         framed.extend(text);
-        check(&mut Index::default(), &framed, usize::MAX);
+        check(&mut Index::default(), &framed);
     }
 }
 
@@ -176,7 +172,7 @@ fn all_short_texts_are_judged_like_the_exact_path_does() {
             _ => None,
         };
         let escape_in_name = object.contains(&b'\\');
-        let found = check(&mut index, &object, usize::MAX);
+        let found = check(&mut index, &object);
         assert!(found == 0 || well_formed.is_some());
         // A scalar at the very end, an element behind it that is none: only the first one is asked for here.
         if well_formed.is_some() && !escape_in_name {
@@ -185,7 +181,7 @@ fn all_short_texts_are_judged_like_the_exact_path_does() {
         let mut shifted =
             br#"{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":1},"#.to_vec();
         shifted.extend(&object);
-        assert_eq!(check(&mut index, &shifted, usize::MAX), 1 + found);
+        assert_eq!(check(&mut index, &shifted), 1 + found);
     }
 }
 
@@ -210,10 +206,28 @@ fn what_is_not_compact_or_too_deep_is_left_to_others() {
         (r#"{"a":truex}"#.to_owned(), 0),
         (String::new(), 0),
     ] {
-        assert_eq!(
-            check(&mut index, text.as_bytes(), usize::MAX),
-            found,
-            "{text}"
-        );
+        assert_eq!(check(&mut index, text.as_bytes()), found, "{text}");
     }
+}
+
+#[test]
+fn large_runs_are_found_piece_by_piece_and_large_records_whole() {
+    let mut index = Index::default();
+    let record = |bytes: usize| format!(r#"{{"a":["{}",1]}}"#, "x".repeat(bytes));
+    for bytes in [0, 30, 1000, 40_000, 200_000, 900_000] {
+        let text = vec![record(bytes); 5].join(",");
+        let (mut position, mut found) = (0, 0);
+        while position < text.len() {
+            let raw: Vec<usize> = index
+                .fill(&text.as_bytes()[position..])
+                .map(|element| element.raw().len())
+                .collect();
+            assert!(!raw.is_empty(), "{bytes} {position}");
+            found += raw.len();
+            position += raw.iter().map(|length| length + 1).sum::<usize>();
+        }
+        assert_eq!(found, 5);
+    }
+    // Too large to be worth it: the exact path takes it.
+    assert_eq!(index.fill(record(2 << 20).as_bytes()).count(), 0);
 }
