@@ -50,16 +50,14 @@ impl<'r> EventHead<'r> {
     /// Looks for them; of duplicates the last one counts.
     pub fn of(record: Object<'r>) -> Self {
         let mut head = EventHead::default();
-        let mut cursor = record.cursor();
-        while let Some(name) = cursor.next_member() {
+        for (name, value) in record.members() {
             let written = name.raw();
             let place = match written.contains(&b'\\') {
                 true => head.place(name.decode().as_bytes()),
                 false => head.place(written),
             };
-            match place {
-                Some(place) => *place = Some(cursor.value()),
-                None => cursor.skip(),
+            if let Some(place) = place {
+                *place = Some(value);
             }
         }
         head

@@ -5,7 +5,7 @@
 //! larger one is inflated twice, first to verify it and then to read it, in constant memory.
 
 use libdeflater::Decompressor;
-use raw_json::Object;
+use raw_json::{Index, Object};
 
 use crate::document::{Document, DocumentError};
 use crate::gzip::{Framing, GzipError, GzipStream, inflate_whole, is_gzip};
@@ -262,6 +262,8 @@ impl From<DocumentError> for ReadError {
 pub struct LogFileReader {
     decompressor: Decompressor,
     buffer: Vec<u8>,
+    /// `None`: every record is read the exact way.
+    index: Option<Index>,
     buffer_bytes: usize,
     most_content_bytes: u64,
 }
@@ -281,6 +283,7 @@ impl LogFileReader {
         LogFileReader {
             decompressor: Decompressor::new(),
             buffer: Vec::new(),
+            index: Some(Index::default()),
             buffer_bytes,
             most_content_bytes: u64::MAX,
         }
@@ -292,6 +295,15 @@ impl LogFileReader {
     pub fn most_content_bytes(self, most_content_bytes: u64) -> Self {
         LogFileReader {
             most_content_bytes,
+            ..self
+        }
+    }
+
+    /// Reads every record the exact way, without an index: slower, with the same results. For tests of the quick way.
+    #[must_use]
+    pub fn without_index(self) -> Self {
+        LogFileReader {
+            index: None,
             ..self
         }
     }
@@ -317,7 +329,7 @@ impl LogFileReader {
             each(entry);
         };
         let (content_bytes, framing) = if !is_gzip(object) {
-            read_slice(&mut document, object, &mut count)?;
+            read_slice(&mut document, object, &mut self.index, &mut count)?;
             (object.len() as u64, Framing::default())
         } else if let Some(content) = inflate_whole(
             &mut self.decompressor,
@@ -325,7 +337,7 @@ impl LogFileReader {
             &mut self.buffer,
             self.buffer_bytes,
         ) {
-            read_slice(&mut document, content, &mut count)?;
+            read_slice(&mut document, content, &mut self.index, &mut count)?;
             (
                 content.len() as u64,
                 Framing {
@@ -335,7 +347,13 @@ impl LogFileReader {
             )
         } else {
             verify(object, self.most_content_bytes)?;
-            read_stream(&mut document, object, self.buffer_bytes, &mut count)?
+            read_stream(
+                &mut document,
+                object,
+                self.buffer_bytes,
+                &mut self.index,
+                &mut count,
+            )?
         };
         Ok(tally.summary(&document, content_bytes, framing))
     }
@@ -358,9 +376,10 @@ impl std::fmt::Debug for LogFileReader {
 fn read_slice(
     document: &mut Document,
     content: &[u8],
+    index: &mut Option<Index>,
     each: &mut impl FnMut(Entry<'_>),
 ) -> Result<(), ReadError> {
-    document.advance(content, true, each)?;
+    document.advance(content, true, index, each)?;
     Ok(document.finish(each)?)
 }
 
@@ -395,7 +414,7 @@ fn readable_records(object: &[u8]) -> u64 {
     let mut records = 0;
     let mut count = |entry: Entry<'_>| records += u64::from(matches!(entry, Entry::Record { .. }));
     // Breaking off is what is expected here; the count up to there is the answer.
-    let _ = read_stream(&mut document, object, WINDOW_BYTES, &mut count);
+    let _ = read_stream(&mut document, object, WINDOW_BYTES, &mut None, &mut count);
     records
 }
 
@@ -404,6 +423,7 @@ fn read_stream(
     document: &mut Document,
     object: &[u8],
     most_bytes: usize,
+    index: &mut Option<Index>,
     each: &mut impl FnMut(Entry<'_>),
 ) -> Result<(u64, Framing), ReadError> {
     let most_bytes = most_bytes.max(2);
@@ -420,7 +440,8 @@ fn read_stream(
         filled += read;
         content_bytes += read as u64;
         let last = room && read == 0;
-        let taken = document.advance(window.get(..filled).unwrap_or_default(), last, each)?;
+        let taken =
+            document.advance(window.get(..filled).unwrap_or_default(), last, index, each)?;
         if last {
             document.finish(each)?;
             return Ok((content_bytes, stream.framing()));

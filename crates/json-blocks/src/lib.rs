@@ -96,6 +96,12 @@ impl Places {
         self.offsets.get(..self.count).unwrap_or_default()
     }
 
+    /// One of the offsets, without asking whether it is one of those written last.
+    #[inline]
+    pub fn offset(&self, place: usize) -> Option<usize> {
+        self.offsets.get(place).map(|offset| *offset as usize)
+    }
+
     /// The bytes that stand there.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.count).unwrap_or_default()

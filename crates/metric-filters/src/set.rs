@@ -158,6 +158,15 @@ impl Evaluator<'_> {
         }
     }
 
+    /// Reads every record the exact way; see [`LogFileReader::without_index`].
+    #[must_use]
+    pub fn without_index(self) -> Self {
+        Evaluator {
+            reader: self.reader.without_index(),
+            ..self
+        }
+    }
+
     /// Reads one object and hands out each match; see [`LogFileReader::read`] for `object`, `folder`
     /// and the errors.
     ///

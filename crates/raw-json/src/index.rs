@@ -63,14 +63,22 @@ impl Index {
             size *= 4;
         }
         IndexedRun {
-            tape: Tape {
-                text,
-                entries: self.entries.offsets(),
-                partners: &self.partners,
-            },
+            tape: Tape { text, index: self },
             ends: self.ends.iter(),
             next: 0,
         }
+    }
+
+    /// The offset an entry stands for.
+    #[inline]
+    pub(crate) fn offset(&self, entry: usize) -> Option<usize> {
+        self.entries.offset(entry)
+    }
+
+    /// The entry of the bracket that closes what this one opens.
+    #[inline]
+    pub(crate) fn partner(&self, entry: usize) -> Option<usize> {
+        self.partners.get(entry).map(|partner| *partner as usize)
     }
 
     /// Indexes all of `text`, up to the first fault. `false` if there is one before the last bytes, which may lack what

@@ -3,28 +3,36 @@
 //! What an [`crate::Index`] holds is well formed and its names have no escapes, so nothing here meets a fault: where an
 //! entry is not what it must be, iteration ends.
 
+use std::fmt;
+
+use crate::index::Index;
 use crate::string::Str;
 use crate::value::{Array, Object, Value};
 
 /// The text, and what was written down about it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Tape<'a> {
     pub(crate) text: &'a [u8],
-    pub(crate) entries: &'a [u32],
-    pub(crate) partners: &'a [u32],
+    pub(crate) index: &'a Index,
+}
+
+impl fmt::Debug for Tape<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Tape")
+    }
 }
 
 impl<'a> Tape<'a> {
     /// The offset an entry stands for.
     #[inline]
     fn offset(self, entry: usize) -> Option<usize> {
-        Some(*self.entries.get(entry)? as usize)
+        self.index.offset(entry)
     }
 
     /// The entry of the bracket that closes what this one opens.
     #[inline]
     fn partner(self, entry: usize) -> Option<usize> {
-        Some(*self.partners.get(entry)? as usize)
+        self.index.partner(entry)
     }
 
     /// The value behind this entry (a bracket, comma or colon), and the entry that ends it.
@@ -97,12 +105,13 @@ impl<'a> IndexedValue<'a> {
         Some(IndexedArray { value: self, close })
     }
 
-    /// The same value without the index.
+    /// The value, for those who do not ask how it is read.
+    #[inline]
     pub fn value(self) -> Value<'a> {
         match self.raw {
             [b'"', content @ .., b'"'] => Value::String(Str::new(content)),
-            [b'{', ..] => Object::from_extent(self.raw).map_or(Value::Null, Value::Object),
-            [b'[', ..] => Value::Array(Array::new(self.raw)),
+            [b'{', ..] => Value::Object(Object::indexed_at(self)),
+            [b'[', ..] => Value::Array(Array::indexed_at(self)),
             b"true" => Value::Bool(true),
             b"false" => Value::Bool(false),
             b"null" => Value::Null,
@@ -119,12 +128,6 @@ pub struct IndexedObject<'a> {
 }
 
 impl<'a> IndexedObject<'a> {
-    /// The same object without the index.
-    #[inline]
-    pub fn object(self) -> Object<'a> {
-        Object::from_braces(self.value.raw)
-    }
-
     /// The members in order, duplicates included: names as written, which is how they read, and values.
     #[inline]
     pub fn members(self) -> IndexedMembers<'a> {
@@ -139,12 +142,6 @@ impl<'a> IndexedObject<'a> {
             },
             close: self.close,
         }
-    }
-
-    /// The member called `name`; of several the last one. A name that is not UTF-8 is none of them.
-    pub fn get(self, name: &str) -> Option<IndexedValue<'a>> {
-        let named = |(found, value): (&[u8], _)| (found == name.as_bytes()).then_some(value);
-        self.members().filter_map(named).last()
     }
 }
 

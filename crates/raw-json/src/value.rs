@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::compact;
 use crate::cursor::Cursor;
 use crate::extent::{Extent, SyntaxError, extent, skip_white_space};
+use crate::indexed::{IndexedElements, IndexedMembers, IndexedObject, IndexedValue};
 use crate::string::Str;
 
 /// One JSON value, borrowed from the text.
@@ -71,9 +73,12 @@ impl<'a> Value<'a> {
     }
 }
 
-/// An object: the bytes from `{` to its `}`.
-#[derive(Debug, Clone, Copy)]
-pub struct Object<'a>(&'a [u8]);
+/// An object: the bytes from `{` to its `}`, and where its members stand if an [`crate::Index`] knows.
+#[derive(Clone, Copy)]
+pub struct Object<'a> {
+    bytes: &'a [u8],
+    indexed: Option<IndexedValue<'a>>,
+}
 
 impl<'a> Object<'a> {
     /// Reads a whole text as one object, strictly: white space may stand around it, nothing else.
@@ -96,7 +101,7 @@ impl<'a> Object<'a> {
                 let behind = skip_white_space(text, end);
                 match text.get(behind) {
                     Some(_) => Err(expected(behind, "nothing behind the object")),
-                    None => Ok(Object(text.get(start..end).unwrap_or_default())),
+                    None => Ok(Object::plain(text.get(start..end).unwrap_or_default())),
                 }
             }
         }
@@ -107,26 +112,55 @@ impl<'a> Object<'a> {
     ///
     /// `None` if the first byte is not a brace.
     pub fn from_extent(bytes: &'a [u8]) -> Option<Self> {
-        (bytes.first() == Some(&b'{')).then_some(Object(bytes))
+        (bytes.first() == Some(&b'{')).then(|| Object::plain(bytes))
     }
 
-    /// [`Object::from_extent`] of bytes that are known to start with a brace.
-    pub(crate) fn from_braces(bytes: &'a [u8]) -> Self {
-        Object(bytes)
+    /// An object that lies in indexed text.
+    #[inline]
+    pub(crate) fn indexed_at(value: IndexedValue<'a>) -> Self {
+        Object {
+            bytes: value.raw(),
+            indexed: Some(value),
+        }
+    }
+
+    fn plain(bytes: &'a [u8]) -> Self {
+        Object {
+            bytes,
+            indexed: None,
+        }
+    }
+
+    /// The object as its index knows it, for those who read it by the million. It is well formed then, and its names have no escapes.
+    #[inline]
+    pub fn indexed(self) -> Option<IndexedObject<'a>> {
+        self.indexed?.as_object()
     }
 
     /// The bytes as written, braces included.
     pub fn raw(self) -> &'a [u8] {
-        self.0
+        self.bytes
     }
 
     /// The members in order, duplicates included.
     pub fn members(self) -> Members<'a> {
-        Members(self.cursor())
+        Members(match self.indexed() {
+            Some(indexed) => Inside::Indexed(indexed.members()),
+            None => Inside::Cursor(self.cursor()),
+        })
     }
 
     /// The member called `name`; of several the last one.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
+        if let Some(indexed) = self.indexed() {
+            let named =
+                |(found, value): (&'a [u8], _)| Str::new(found).equals(name).then_some(value);
+            return indexed
+                .members()
+                .filter_map(named)
+                .last()
+                .map(IndexedValue::value);
+        }
         let mut cursor = self.cursor();
         let mut found = None;
         while let Some(key) = cursor.next_member() {
@@ -167,52 +201,101 @@ impl<'a> Object<'a> {
 
     /// A cursor just inside the object.
     pub fn cursor(self) -> Cursor<'a> {
-        Cursor::inside(self.0)
+        Cursor::inside(self.bytes)
     }
 }
 
-/// An array: the bytes from `[` to its `]`.
-#[derive(Debug, Clone, Copy)]
-pub struct Array<'a>(&'a [u8]);
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Object({})", String::from_utf8_lossy(self.bytes))
+    }
+}
+
+/// An array: the bytes from `[` to its `]`, and where its elements stand if an [`crate::Index`] knows.
+#[derive(Clone, Copy)]
+pub struct Array<'a> {
+    bytes: &'a [u8],
+    indexed: Option<IndexedValue<'a>>,
+}
 
 impl<'a> Array<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Array(bytes)
+        Array {
+            bytes,
+            indexed: None,
+        }
+    }
+
+    /// An array that lies in indexed text.
+    #[inline]
+    pub(crate) fn indexed_at(value: IndexedValue<'a>) -> Self {
+        Array {
+            bytes: value.raw(),
+            indexed: Some(value),
+        }
     }
 
     /// The bytes as written, brackets included.
     pub fn raw(self) -> &'a [u8] {
-        self.0
+        self.bytes
     }
 
     /// The elements in order.
     pub fn elements(self) -> Elements<'a> {
-        Elements(Cursor::inside(self.0))
+        let indexed = self.indexed.and_then(IndexedValue::as_array);
+        Elements(match indexed {
+            Some(indexed) => Inside::Indexed(indexed.elements()),
+            None => Inside::Cursor(Cursor::inside(self.bytes)),
+        })
     }
+}
+
+impl fmt::Debug for Array<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Array({})", String::from_utf8_lossy(self.bytes))
+    }
+}
+
+/// A place in a container, found by its index or by reading.
+#[derive(Debug, Clone)]
+enum Inside<'a, I> {
+    Indexed(I),
+    Cursor(Cursor<'a>),
 }
 
 /// The members of an object.
 #[derive(Debug, Clone)]
-pub struct Members<'a>(Cursor<'a>);
+pub struct Members<'a>(Inside<'a, IndexedMembers<'a>>);
 
 impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let key = self.0.next_member()?;
-        Some((key, self.0.value()))
+        match &mut self.0 {
+            Inside::Indexed(members) => {
+                let (name, value) = members.next()?;
+                Some((Str::new(name), value.value()))
+            }
+            Inside::Cursor(cursor) => {
+                let key = cursor.next_member()?;
+                Some((key, cursor.value()))
+            }
+        }
     }
 }
 
 /// The elements of an array.
 #[derive(Debug, Clone)]
-pub struct Elements<'a>(Cursor<'a>);
+pub struct Elements<'a>(Inside<'a, IndexedElements<'a>>);
 
 impl<'a> Iterator for Elements<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next_element().then(|| self.0.value())
+        match &mut self.0 {
+            Inside::Indexed(elements) => elements.next().map(IndexedValue::value),
+            Inside::Cursor(cursor) => cursor.next_element().then(|| cursor.value()),
+        }
     }
 }
 

@@ -31,7 +31,6 @@ fn assert_same(indexed: IndexedValue<'_>, exact: Value<'_>) {
 }
 
 fn assert_same_object(indexed: IndexedObject<'_>, exact: Object<'_>) {
-    assert_eq!(indexed.object().raw(), exact.raw());
     let members: Vec<_> = indexed.members().collect();
     let expected: Vec<_> = exact.members().collect();
     assert_eq!(members.len(), expected.len());
@@ -39,6 +38,31 @@ fn assert_same_object(indexed: IndexedObject<'_>, exact: Object<'_>) {
         assert_eq!(name, expected_name.raw());
         assert!(!name.contains(&b'\\'));
         assert_same(value, expected);
+    }
+}
+
+/// What those see who do not ask whether there is an index.
+fn assert_same_value(indexed: Value<'_>, exact: Value<'_>) {
+    assert_eq!(format!("{indexed:?}"), format!("{exact:?}"));
+    match (indexed, exact) {
+        (Value::Object(indexed), Value::Object(exact)) => {
+            assert!(indexed.indexed().is_some() && exact.indexed().is_none());
+            for ((name, value), (expected_name, expected)) in indexed.members().zip(exact.members())
+            {
+                assert_eq!(name.raw(), expected_name.raw());
+                assert_same_value(value, expected);
+                let name = name.decode();
+                let (found, expected) = (indexed.get(&name).unwrap(), exact.get(&name).unwrap());
+                assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            }
+            assert_eq!(indexed.members().count(), exact.members().count());
+        }
+        (Value::Array(indexed), Value::Array(exact)) => {
+            assert_eq!(indexed.elements().count(), exact.elements().count());
+            let elements = indexed.elements().zip(exact.elements());
+            elements.for_each(|(value, expected)| assert_same_value(value, expected));
+        }
+        _ => {}
     }
 }
 
@@ -60,6 +84,7 @@ fn check(index: &mut Index, text: &[u8]) -> usize {
             b'{' => {
                 let exact = Object::from_extent(&text[position..end]).unwrap();
                 assert_same_object(element.as_object().unwrap(), exact);
+                assert_same_value(element.value(), Value::Object(exact));
             }
             _ => assert!(element.as_array().is_some()),
         }
