@@ -24,6 +24,7 @@
 //! beyond its pattern (names, units, quotas of a log group).
 
 mod automaton;
+mod byte_table;
 mod compare;
 mod error;
 mod explain;
@@ -35,6 +36,7 @@ mod logic;
 mod metric;
 mod number;
 mod pattern;
+mod quick;
 mod scanner;
 mod selector;
 mod set;

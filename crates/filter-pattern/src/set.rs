@@ -1,6 +1,7 @@
 //! Many patterns held against one record.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use raw_json::{Object, compact_object};
 
@@ -8,7 +9,11 @@ use crate::compare::{Condition, Operand};
 use crate::json::{JsonPattern, Test};
 use crate::logic::{Node, Tree};
 use crate::pattern::{Kind, Pattern};
+use crate::quick::{QuickScratch, QuickTrie};
 use crate::trie::{Trie, WalkScratch};
+
+/// 0 is that of a scratch which has served no set.
+static NEXT_SET: AtomicU64 = AtomicU64::new(1);
 
 /// Many patterns compiled together: what they ask of a record is found in one pass over its bytes.
 ///
@@ -27,6 +32,9 @@ use crate::trie::{Trie, WalkScratch};
 #[derive(Debug, Clone, Default)]
 pub struct PatternSet {
     trie: Trie,
+    quick: QuickTrie,
+    /// Tells sets apart whose scratches must not be mixed up.
+    number: u64,
     formulas: Vec<Formula>,
     /// For each test the formulas that may be true once it held.
     awaited_by: Vec<Vec<usize>>,
@@ -50,6 +58,9 @@ struct Formula {
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     walk: WalkScratch,
+    quick: QuickScratch,
+    /// The set that `quick` has served.
+    set: u64,
     /// The call in which a test held last, and in which a formula was queued last.
     held: Vec<u64>,
     queued: Vec<u64>,
@@ -69,6 +80,8 @@ impl PatternSet {
                 _ => set.others.push((index, pattern.clone())),
             }
         }
+        set.quick = set.trie.quick();
+        set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
     }
 
@@ -101,18 +114,35 @@ impl PatternSet {
     fn evaluate(&self, record: Object<'_>, scratch: &mut Scratch) {
         let call = scratch.call;
         scratch.queue.extend(&self.unawaited);
-        for test in self.trie.walk(record, &mut scratch.walk) {
+        let Scratch {
+            held,
+            queued,
+            queue,
+            ..
+        } = scratch;
+        let mut holds = |test: usize| {
             let is_new = |last: Option<&mut u64>| {
                 last.is_some_and(|last| std::mem::replace(last, call) != call)
             };
-            if !is_new(scratch.held.get_mut(test)) {
-                continue;
+            if !is_new(held.get_mut(test)) {
+                return;
             }
             for formula in self.awaited_by.get(test).into_iter().flatten() {
-                if is_new(scratch.queued.get_mut(*formula)) {
-                    scratch.queue.push(*formula);
+                if is_new(queued.get_mut(*formula)) {
+                    queue.push(*formula);
                 }
             }
+        };
+        let quick = &mut scratch.quick;
+        match record
+            .indexed()
+            .and_then(|record| self.quick.walk(record, quick))
+        {
+            Some(tests) => tests.iter().copied().for_each(holds),
+            None => self
+                .trie
+                .walk(record, &mut scratch.walk)
+                .for_each(&mut holds),
         }
         for formula in scratch
             .queue
@@ -169,6 +199,10 @@ impl PatternSet {
 impl Scratch {
     fn begin(&mut self, set: &PatternSet) {
         self.call += 1;
+        if self.set != set.number {
+            self.set = set.number;
+            self.quick = QuickScratch::default();
+        }
         self.queue.clear();
         self.matches.clear();
         self.held

@@ -12,14 +12,16 @@ use std::ops::Range;
 
 use raw_json::{Cursor, Entered, Object, Str, Value};
 
+use crate::byte_table::ByteTable;
 use crate::compare::{Condition, Operand, Selected};
 use crate::number::NumberLiteral;
+use crate::quick::{QuickNode, QuickTests, QuickTrie};
 use crate::selector::{Selector, Step};
 
 /// A node, by its place in the list of nodes.
 type NodeId = usize;
 /// A test, by the number it was added with.
-type TestId = usize;
+pub(crate) type TestId = usize;
 
 /// The root is the record itself.
 const ROOT: NodeId = 0;
@@ -40,7 +42,7 @@ struct Node {
 
 /// The tests of the values that reach one node.
 #[derive(Debug, Clone, Default)]
-struct Tests {
+pub(crate) struct Tests {
     /// Equality, by the text of the operand: one look-up for all of them.
     literals: HashMap<Box<str>, Vec<TestId>, BuildHasherDefault<FastHasher>>,
     longest_literal: usize,
@@ -87,6 +89,28 @@ impl Trie {
             self.nodes.push(Node::default());
         }
         child
+    }
+
+    /// The same trie, made for records whose index is known.
+    pub(crate) fn quick(&self) -> QuickTrie {
+        let number = |node: &NodeId| *node as u32;
+        let nodes = self.nodes.iter().map(|node| {
+            let names = node.members.iter();
+            let mut elements: Vec<_> = node
+                .elements
+                .iter()
+                .map(|(index, node)| (*index, number(node)))
+                .collect();
+            elements.sort_unstable();
+            QuickNode {
+                names: ByteTable::new(names.map(|(name, node)| (name.as_ref(), number(node)))),
+                any_member: node.any_member.as_ref().map(number),
+                elements,
+                any_element: node.any_element.as_ref().map(number),
+                tests: QuickTests::new(&node.tests),
+            }
+        });
+        QuickTrie::new(nodes.collect())
     }
 
     /// Walks over a record; gives the tests that held, some of them more than once.
@@ -140,32 +164,47 @@ impl Tests {
     }
 
     /// Notes the tests that hold for a value.
-    fn note(&self, selected: &Selected<'_>, log: &mut Vec<Option<TestId>>) {
-        log.extend(self.presence.iter().copied().map(Some));
+    pub(crate) fn note(&self, selected: &Selected<'_>, mut holds: impl FnMut(TestId)) {
+        self.presence.iter().copied().for_each(&mut holds);
         match selected {
-            Selected::Text(text) => log.extend(self.equal_to(text)),
+            Selected::Text(text) => self.equal_to(text).for_each(&mut holds),
             Selected::Number(number) => {
                 // A number written like a number literal is equal to it, too.
-                log.extend(self.equal_to(number));
+                self.equal_to(number).for_each(&mut holds);
                 let is_equal = |literal: &NumberLiteral| {
                     let ordering = literal.ordering_of(number);
                     ordering.is_some_and(|ordering| ordering.is_eq())
                 };
                 let equal = self.numbers.iter().filter(|(literal, _)| is_equal(literal));
-                log.extend(equal.map(|(_, test)| Some(*test)));
+                equal.for_each(|(_, test)| holds(*test));
             }
             Selected::Null | Selected::Bool(_) | Selected::Container => {}
         }
         let others = self.others.iter();
         let holding = others.filter(|(condition, _)| condition.holds_for(selected));
-        log.extend(holding.map(|(_, test)| Some(*test)));
+        holding.for_each(|(_, test)| holds(*test));
     }
 
-    fn equal_to(&self, text: &str) -> impl Iterator<Item = Option<TestId>> {
+    /// The texts that some tests ask for, with these tests.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = (&str, &[TestId])> {
+        let literals = self.literals.iter();
+        literals.map(|(text, tests)| (text.as_ref(), tests.as_slice()))
+    }
+
+    pub(crate) fn presence(&self) -> &[TestId] {
+        &self.presence
+    }
+
+    /// What is neither equality with a fixed value nor `NOT EXISTS`.
+    pub(crate) fn others(&self) -> &[(Condition, TestId)] {
+        &self.others
+    }
+
+    fn equal_to(&self, text: &str) -> impl Iterator<Item = TestId> {
         // What is longer than all of them is not even hashed.
         let fits = text.len() <= self.longest_literal;
         let tests = fits.then(|| self.literals.get(text)).flatten();
-        tests.into_iter().flatten().copied().map(Some)
+        tests.into_iter().flatten().copied()
     }
 }
 
@@ -344,7 +383,8 @@ impl<'w, 'a> Walk<'w, 'a> {
                 .get(place)
                 .and_then(|node| self.nodes.get(*node));
             if let Some(node) = node {
-                node.tests.note(selected, &mut self.scratch.log);
+                node.tests
+                    .note(selected, |test| self.scratch.log.push(Some(test)));
             }
         }
     }

@@ -13,6 +13,8 @@
 //! The entries are the structural characters: brackets, colons, commas. Between two of them there is at most one string, number or
 //! the like.
 
+use std::iter::Peekable;
+
 use json_blocks::{BLOCK, Chosen, Masks, Places, Visitor};
 
 use crate::extent::{closing_quote, escape_length};
@@ -45,6 +47,8 @@ pub struct Index {
     ends: Vec<u32>,
     /// Offsets of numbers, `true`, `false` and `null`: what is neither string nor container.
     scalars: Vec<u32>,
+    /// Offsets of the blocks with escapes.
+    escapes: Vec<u32>,
 }
 
 impl Index {
@@ -63,8 +67,10 @@ impl Index {
             size *= 4;
         }
         IndexedRun {
-            tape: Tape { text, index: self },
+            text,
+            index: self,
             ends: self.ends.iter(),
+            escapes: self.escapes.iter().peekable(),
             next: 0,
         }
     }
@@ -87,7 +93,9 @@ impl Index {
         if self.scalars.len() < text.len() + BLOCK {
             self.scalars.resize(text.len() + BLOCK, 0);
         }
+        self.escapes.clear();
         let state = State {
+            escapes: &mut self.escapes,
             scalars: &mut self.scalars,
             scalar_count: 0,
             fault: text.len(),
@@ -137,8 +145,10 @@ impl Index {
 /// The elements that [`Index::fill`] found.
 #[derive(Debug, Clone)]
 pub struct IndexedRun<'a> {
-    tape: Tape<'a>,
+    text: &'a [u8],
+    index: &'a Index,
     ends: std::slice::Iter<'a, u32>,
+    escapes: Peekable<std::slice::Iter<'a, u32>>,
     next: usize,
 }
 
@@ -148,7 +158,24 @@ impl<'a> Iterator for IndexedRun<'a> {
     #[inline]
     fn next(&mut self) -> Option<IndexedValue<'a>> {
         let end = *self.ends.next()? as usize;
-        let element = self.tape.container(self.next, end);
+        let behind = self.index.offset(end)?;
+        let mut tape = Tape {
+            text: self.text,
+            index: self.index,
+            escapes: false,
+        };
+        // A block may belong to two elements: one before it asks in vain, no more.
+        while let Some(block) = self.escapes.peek().map(|block| **block as usize) {
+            if block > behind {
+                break;
+            }
+            tape.escapes = true;
+            if block + BLOCK > behind {
+                break;
+            }
+            self.escapes.next();
+        }
+        let element = tape.container(self.next, end);
         self.next = end + 2; // behind the comma
         element
     }
@@ -161,6 +188,8 @@ struct Grammar<'a> {
 
 /// What the next block needs to know.
 struct State<'a> {
+    /// Offsets of the blocks with escapes.
+    escapes: &'a mut Vec<u32>,
     /// Where scalars begin that are no strings, and how many there are.
     scalars: &'a mut [u32],
     scalar_count: usize,
@@ -237,6 +266,7 @@ impl<'s> Visitor for Grammar<'s> {
             | masks.closing & !(behind_value | behind_opening);
         state.note_scalars(offset as u32, scalars);
         if masks.escapes != 0 {
+            state.escapes.push(offset as u32);
             faults |= self.odd_escape(offset, masks.escapes, &mut state.strings_seen);
         }
         if faults != 0 {

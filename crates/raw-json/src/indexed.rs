@@ -14,6 +14,8 @@ use crate::value::{Array, Object, Value};
 pub(crate) struct Tape<'a> {
     pub(crate) text: &'a [u8],
     pub(crate) index: &'a Index,
+    /// Does the element have escapes, in any of its strings?
+    pub(crate) escapes: bool,
 }
 
 impl fmt::Debug for Tape<'_> {
@@ -87,6 +89,12 @@ impl<'a> IndexedValue<'a> {
             [b'"', content @ .., b'"'] => Some(content),
             _ => None,
         }
+    }
+
+    /// `false`: if this is a string, there is no backslash in it.
+    #[inline]
+    pub fn may_have_escapes(self) -> bool {
+        self.tape.escapes
     }
 
     /// The object, if it is one.

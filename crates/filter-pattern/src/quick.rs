@@ -1,0 +1,268 @@
+//! The walk of `trie` over records whose index is known: the same tests hold, found by hopping from member to member.
+//!
+//! Two things make it quick: names and texts are looked up as the bytes they are (`byte_table`), and what wildcards and regular
+//! expressions say of a text is remembered, since a few texts make up most of a log file. It gives up where a name that is asked for stands twice in an
+//! object; then the walk of `trie`, which knows what that means, starts afresh.
+
+use raw_json::{IndexedArray, IndexedObject, IndexedValue, Str};
+
+use crate::byte_table::{ByteTable, hash};
+use crate::compare::{Condition, Selected};
+use crate::trie::{TestId, Tests};
+
+/// The trie, made for looking up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct QuickTrie {
+    /// The first one is the root.
+    nodes: Vec<QuickNode>,
+    memos: usize,
+}
+
+/// The values that some selectors select, and the tests of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct QuickNode {
+    /// The nodes behind names.
+    pub(crate) names: ByteTable,
+    pub(crate) any_member: Option<u32>,
+    /// The nodes behind indexes, ascending.
+    pub(crate) elements: Vec<(usize, u32)>,
+    pub(crate) any_element: Option<u32>,
+    pub(crate) tests: QuickTests,
+}
+
+/// The tests of the values that reach one node.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct QuickTests {
+    /// `NOT EXISTS`, noted when something is there.
+    presence: Vec<TestId>,
+    /// Equality with a text, to the tests in `equal`.
+    literals: ByteTable,
+    equal: Vec<Vec<TestId>>,
+    /// What else can hold for a text.
+    of_texts: Vec<(Condition, TestId)>,
+    /// Where its outcomes are remembered.
+    memo: usize,
+    /// For everything but texts.
+    all: Tests,
+}
+
+impl QuickTests {
+    pub(crate) fn new(tests: &Tests) -> Self {
+        let literals: Vec<_> = tests.literals().collect();
+        let keys = literals
+            .iter()
+            .zip(0..)
+            .map(|((text, _), number)| (text.as_bytes(), number));
+        let of_texts = tests
+            .others()
+            .iter()
+            .filter(|(condition, _)| match condition {
+                Condition::Equal(_) | Condition::NotEqual(_) => true,
+                Condition::Ordered(..)
+                | Condition::IsNull
+                | Condition::Is(_)
+                | Condition::NotExists => false,
+            });
+        QuickTests {
+            presence: tests.presence().to_vec(),
+            literals: ByteTable::new(keys),
+            equal: literals.iter().map(|(_, tests)| tests.to_vec()).collect(),
+            of_texts: of_texts.cloned().collect(),
+            memo: 0,
+            all: tests.clone(),
+        }
+    }
+}
+
+/// Memory to work in; what it remembers belongs to one trie.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct QuickScratch {
+    log: Vec<TestId>,
+    /// For each node the object in which its name was met last, and how many objects there were.
+    met_in: Vec<u64>,
+    objects: u64,
+    /// The names of the objects under way in which every name must be known, as hashes.
+    names: Vec<u64>,
+    memos: Vec<Memo>,
+}
+
+/// More members than this under a wildcard are left to the other walk.
+const MOST_WILDCARD_MEMBERS: usize = 64;
+
+impl QuickTrie {
+    pub(crate) fn new(mut nodes: Vec<QuickNode>) -> Self {
+        let mut memos = 0;
+        for node in nodes
+            .iter_mut()
+            .filter(|node| !node.tests.of_texts.is_empty())
+        {
+            node.tests.memo = memos;
+            memos += 1;
+        }
+        QuickTrie { nodes, memos }
+    }
+
+    /// The tests that hold, some of them more than once; `None` if it has to give up. The scratch must be new or have served the
+    /// same trie only.
+    pub(crate) fn walk<'s>(
+        &self,
+        record: IndexedObject<'_>,
+        scratch: &'s mut QuickScratch,
+    ) -> Option<&'s [TestId]> {
+        scratch.log.clear();
+        scratch.names.clear();
+        scratch.met_in.resize(self.nodes.len(), 0);
+        scratch.memos.resize_with(self.memos, Memo::default);
+        let mut walk = Walk {
+            nodes: &self.nodes,
+            scratch,
+        };
+        walk.object(self.nodes.first()?, record)?;
+        Some(&scratch.log)
+    }
+}
+
+struct Walk<'w> {
+    nodes: &'w [QuickNode],
+    scratch: &'w mut QuickScratch,
+}
+
+// It recurses as deep as selectors have steps, and no deeper than an index goes.
+impl<'w> Walk<'w> {
+    /// `None` to give up, as everywhere here.
+    fn object(&mut self, node: &'w QuickNode, object: IndexedObject<'_>) -> Option<()> {
+        self.scratch.objects += 1;
+        let this_object = self.scratch.objects;
+        let names_around = self.scratch.names.len();
+        for (name, value) in object.members() {
+            if let Some(child) = node.names.get(name) {
+                let met_in = self.scratch.met_in.get_mut(child as usize)?;
+                if std::mem::replace(met_in, this_object) == this_object {
+                    return None;
+                }
+                self.value(child, value)?;
+            }
+            if let Some(child) = node.any_member {
+                self.note_name(name, names_around)?;
+                self.value(child, value)?;
+            }
+        }
+        self.scratch.names.truncate(names_around);
+        Some(())
+    }
+
+    /// Under a wildcard every name counts, so each must be new.
+    fn note_name(&mut self, name: &[u8], names_around: usize) -> Option<()> {
+        let names = self.scratch.names.get(names_around..)?;
+        let hash = hash(name);
+        // Different bytes can read as the same name if they are no UTF-8.
+        let is_new =
+            name.is_ascii() && names.len() < MOST_WILDCARD_MEMBERS && !names.contains(&hash);
+        is_new.then(|| self.scratch.names.push(hash))
+    }
+
+    fn array(&mut self, node: &'w QuickNode, array: IndexedArray<'_>) -> Option<()> {
+        let mut indexes = node.elements.iter().peekable();
+        for (index, value) in array.elements().enumerate() {
+            if let Some((_, child)) = indexes.next_if(|(wanted, _)| *wanted == index) {
+                self.value(*child, value)?;
+            }
+            match node.any_element {
+                Some(child) => self.value(child, value)?,
+                None if indexes.peek().is_none() => break,
+                None => {}
+            }
+        }
+        Some(())
+    }
+
+    fn value(&mut self, node: u32, value: IndexedValue<'_>) -> Option<()> {
+        let node = self.nodes.get(node as usize)?;
+        let tests = &node.tests;
+        if let Some(text) = value.string() {
+            self.text(tests, text, value.may_have_escapes());
+        } else if let Some(object) = value.as_object() {
+            self.scratch.log.extend(&tests.presence);
+            if !node.names.is_empty() || node.any_member.is_some() {
+                self.object(node, object)?;
+            }
+        } else if let Some(array) = value.as_array() {
+            self.scratch.log.extend(&tests.presence);
+            if !node.elements.is_empty() || node.any_element.is_some() {
+                self.array(node, array)?;
+            }
+        } else {
+            tests.all.note(&Selected::from(value.value()), |test| {
+                self.scratch.log.push(test)
+            });
+        }
+        Some(())
+    }
+
+    fn text(&mut self, tests: &QuickTests, text: &[u8], may_have_escapes: bool) {
+        let log = &mut self.scratch.log;
+        log.extend(&tests.presence);
+        if !tests.literals.is_empty() {
+            let has_escapes = may_have_escapes && memchr::memchr(b'\\', text).is_some();
+            let found = match has_escapes {
+                true => tests.literals.get(Str::new(text).decode().as_bytes()),
+                false => tests.literals.get(text),
+            };
+            let equal = found.and_then(|number| tests.equal.get(number as usize));
+            log.extend(equal.into_iter().flatten());
+        }
+        if tests.of_texts.is_empty() {
+            return;
+        }
+        let holding = |log: &mut Vec<TestId>| {
+            let selected = Selected::Text(Str::new(text).decode());
+            let holding = tests
+                .of_texts
+                .iter()
+                .filter(|(condition, _)| condition.holds_for(&selected));
+            log.extend(holding.map(|(_, test)| *test));
+        };
+        match self.scratch.memos.get_mut(tests.memo) {
+            Some(memo) if text.len() <= MOST_REMEMBERED_BYTES => {
+                log.extend(memo.outcome(text, holding))
+            }
+            _ => holding(log),
+        }
+    }
+}
+
+/// Longer texts are not remembered.
+const MOST_REMEMBERED_BYTES: usize = 256;
+/// Texts remembered for one node.
+const REMEMBERED: usize = 64;
+
+/// Which tests held for the texts met last: one text for each of 64 hashes.
+#[derive(Debug, Clone, Default)]
+struct Memo {
+    places: Vec<Remembered>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Remembered {
+    known: bool,
+    text: Vec<u8>,
+    holding: Vec<TestId>,
+}
+
+impl Memo {
+    fn outcome(&mut self, text: &[u8], compute: impl FnOnce(&mut Vec<TestId>)) -> &[TestId] {
+        self.places.resize_with(REMEMBERED, Remembered::default);
+        let place = hash(text) as usize % REMEMBERED;
+        let Some(place) = self.places.get_mut(place) else {
+            return &[];
+        };
+        if !place.known || place.text != text {
+            place.known = true;
+            place.text.clear();
+            place.text.extend(text);
+            place.holding.clear();
+            compute(&mut place.holding);
+        }
+        &place.holding
+    }
+}
