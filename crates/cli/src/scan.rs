@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 use cloudtrail::{FileName, ObjectKind, Origin, ReadError};
 use filter_pattern::Selector;
@@ -65,24 +65,42 @@ pub fn scan(
         .get()
         .min(sources.len().max(1))
         .min(MOST_THREADS);
-    let (sender, receiver) = sync_channel(2 * threads);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (next, sender) = (&next, sender.clone());
-            scope.spawn(move || work(set, sources, options, next, &sender));
-        }
-        drop(sender);
-        collect(set, &receiver, &mut watch).report(set, options)
-    })
+    let mut collected = Collected::new(set);
+    let mut collect = |examined| {
+        collected.add(examined);
+        watch(collected.progress());
+    };
+    if threads == 1 {
+        // Nobody to wait for.
+        work(set, sources, options, &next, |examined| {
+            collect(examined);
+            true
+        });
+    } else {
+        let (sender, receiver) = sync_channel(2 * threads);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let (next, sender) = (&next, sender.clone());
+                scope.spawn(move || {
+                    work(set, sources, options, next, |examined| {
+                        sender.send(examined).is_ok()
+                    });
+                });
+            }
+            drop(sender);
+            receiver.iter().for_each(&mut collect);
+        });
+    }
+    collected.report(set, options)
 }
 
-/// One worker: takes the next source until there is none.
+/// One worker: takes the next source until there is none, or nobody wants more.
 fn work(
     set: &FilterSet,
     sources: &[Source],
     options: &Options,
     next: &AtomicUsize,
-    sender: &SyncSender<Examined>,
+    mut wants_more: impl FnMut(Examined) -> bool,
 ) {
     let mut examiner = Examiner {
         evaluator: set.evaluator(),
@@ -101,14 +119,9 @@ fn work(
                     message: "trailwarden failed on this object; please report it".to_owned(),
                 }
             });
-        if sender
-            .send(Examined {
-                location: source.location.clone(),
-                outcome,
-            })
-            .is_err()
-        {
-            return; // The collector is gone.
+        let location = source.location.clone();
+        if !wants_more(Examined { location, outcome }) {
+            return;
         }
     }
 }
@@ -336,39 +349,34 @@ struct Collected {
     problems: Vec<ProblemRow>,
 }
 
-fn collect(
-    set: &FilterSet,
-    receiver: &Receiver<Examined>,
-    watch: &mut impl FnMut(Progress),
-) -> Collected {
-    let mut collected = Collected {
-        log_files: LogFiles {
-            skipped: SKIPPED_FILES.map(|reason| (reason, 0)).into(),
-            failed: FAILED_FILES.map(|kind| (kind, 0)).into(),
-            ..LogFiles::default()
-        },
-        records: Records {
-            skipped: SKIPPED_RECORDS.map(|reason| (reason, 0)).into(),
-            ..Records::default()
-        },
-        oldest: None,
-        newest: None,
-        counts: vec![FilterCount::default(); set.filters().len()],
-        groups: HashMap::new(),
-        problems: Vec::new(),
-    };
-    for examined in receiver {
-        collected.add(examined);
-        watch(Progress {
-            files: collected.log_files.found,
-            content_bytes: collected.log_files.content_bytes,
-            records: collected.records.read,
-        });
-    }
-    collected
-}
-
 impl Collected {
+    fn new(set: &FilterSet) -> Self {
+        Collected {
+            log_files: LogFiles {
+                skipped: SKIPPED_FILES.map(|reason| (reason, 0)).into(),
+                failed: FAILED_FILES.map(|kind| (kind, 0)).into(),
+                ..LogFiles::default()
+            },
+            records: Records {
+                skipped: SKIPPED_RECORDS.map(|reason| (reason, 0)).into(),
+                ..Records::default()
+            },
+            oldest: None,
+            newest: None,
+            counts: vec![FilterCount::default(); set.filters().len()],
+            groups: HashMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            files: self.log_files.found,
+            content_bytes: self.log_files.content_bytes,
+            records: self.records.read,
+        }
+    }
+
     fn add(&mut self, examined: Examined) {
         let Examined { location, outcome } = examined;
         self.log_files.found += 1;

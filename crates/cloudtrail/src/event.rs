@@ -47,33 +47,49 @@ pub struct EventHead<'r> {
 }
 
 impl<'r> EventHead<'r> {
+    /// The members it is made of.
+    pub const MEMBERS: [&'static str; 7] = [
+        "eventTime",
+        "timeWindow",
+        "eventID",
+        "eventId",
+        "recipientAccountId",
+        "accountId",
+        "userIdentity",
+    ];
+
     /// Looks for them; of duplicates the last one counts.
     pub fn of(record: Object<'r>) -> Self {
-        let mut head = EventHead::default();
+        let mut members = [None; 7];
         for (name, value) in record.members() {
-            let written = name.raw();
-            let place = match written.contains(&b'\\') {
-                true => head.place(name.decode().as_bytes()),
-                false => head.place(written),
-            };
-            if let Some(place) = place {
-                *place = Some(value);
+            let known = Self::MEMBERS.iter().zip(&mut members);
+            if let Some((_, member)) = known.into_iter().find(|(known, _)| name.equals(known)) {
+                *member = Some(value);
             }
         }
-        head
+        Self::from_members(members)
     }
 
-    fn place(&mut self, name: &[u8]) -> Option<&mut Option<Value<'r>>> {
-        Some(match name {
-            b"eventTime" => &mut self.event_time,
-            b"timeWindow" => &mut self.time_window,
-            b"eventID" => &mut self.event_id,
-            b"eventId" => &mut self.aggregated_event_id,
-            b"recipientAccountId" => &mut self.recipient_account_id,
-            b"accountId" => &mut self.aggregated_account_id,
-            b"userIdentity" => &mut self.user_identity,
-            _ => return None,
-        })
+    /// From the values of [`EventHead::MEMBERS`], if somebody has found them already.
+    pub fn from_members(members: [Option<Value<'r>>; 7]) -> Self {
+        let [
+            event_time,
+            time_window,
+            event_id,
+            aggregated_event_id,
+            recipient_account_id,
+            aggregated_account_id,
+            user_identity,
+        ] = members;
+        EventHead {
+            event_time,
+            time_window,
+            event_id,
+            aggregated_event_id,
+            recipient_account_id,
+            aggregated_account_id,
+            user_identity,
+        }
     }
 
     /// Reads `eventTime`; for aggregated events, which have none, the start of their `timeWindow`.

@@ -4,7 +4,7 @@
 //! expressions say of a text is remembered, since a few texts make up most of a log file. It gives up where a name that is asked for stands twice in an
 //! object; then the walk of `trie`, which knows what that means, starts afresh.
 
-use raw_json::{IndexedArray, IndexedObject, IndexedValue, Str};
+use raw_json::{IndexedArray, IndexedObject, IndexedValue, Str, Value};
 
 use crate::byte_table::{ByteTable, hash};
 use crate::compare::{Condition, Selected};
@@ -28,6 +28,8 @@ pub(crate) struct QuickNode {
     pub(crate) elements: Vec<(usize, u32)>,
     pub(crate) any_element: Option<u32>,
     pub(crate) tests: QuickTests,
+    /// Its place among the members of the record that are wanted.
+    pub(crate) wanted: Option<usize>,
 }
 
 /// The tests of the values that reach one node.
@@ -102,12 +104,13 @@ impl QuickTrie {
         QuickTrie { nodes, memos }
     }
 
-    /// The tests that hold, some of them more than once; `None` if it has to give up. The scratch must be new or have served the
+    /// The tests that hold, some of them more than once, and the members that are wanted; `None` if it has to give up. The scratch must be new or have served the
     /// same trie only.
-    pub(crate) fn walk<'s>(
+    pub(crate) fn walk<'s, 'r>(
         &self,
-        record: IndexedObject<'_>,
+        record: IndexedObject<'r>,
         scratch: &'s mut QuickScratch,
+        wanted: &mut [Option<Value<'r>>],
     ) -> Option<&'s [TestId]> {
         scratch.log.clear();
         scratch.names.clear();
@@ -116,21 +119,23 @@ impl QuickTrie {
         let mut walk = Walk {
             nodes: &self.nodes,
             scratch,
+            wanted,
         };
         walk.object(self.nodes.first()?, record)?;
         Some(&scratch.log)
     }
 }
 
-struct Walk<'w> {
+struct Walk<'w, 'r> {
     nodes: &'w [QuickNode],
     scratch: &'w mut QuickScratch,
+    wanted: &'w mut [Option<Value<'r>>],
 }
 
 // It recurses as deep as selectors have steps, and no deeper than an index goes.
-impl<'w> Walk<'w> {
+impl<'w, 'r> Walk<'w, 'r> {
     /// `None` to give up, as everywhere here.
-    fn object(&mut self, node: &'w QuickNode, object: IndexedObject<'_>) -> Option<()> {
+    fn object(&mut self, node: &'w QuickNode, object: IndexedObject<'r>) -> Option<()> {
         self.scratch.objects += 1;
         let this_object = self.scratch.objects;
         let names_around = self.scratch.names.len();
@@ -161,7 +166,7 @@ impl<'w> Walk<'w> {
         is_new.then(|| self.scratch.names.push(hash))
     }
 
-    fn array(&mut self, node: &'w QuickNode, array: IndexedArray<'_>) -> Option<()> {
+    fn array(&mut self, node: &'w QuickNode, array: IndexedArray<'r>) -> Option<()> {
         let mut indexes = node.elements.iter().peekable();
         for (index, value) in array.elements().enumerate() {
             if let Some((_, child)) = indexes.next_if(|(wanted, _)| *wanted == index) {
@@ -176,9 +181,12 @@ impl<'w> Walk<'w> {
         Some(())
     }
 
-    fn value(&mut self, node: u32, value: IndexedValue<'_>) -> Option<()> {
+    fn value(&mut self, node: u32, value: IndexedValue<'r>) -> Option<()> {
         let node = self.nodes.get(node as usize)?;
         let tests = &node.tests;
+        if let Some(place) = node.wanted.and_then(|place| self.wanted.get_mut(place)) {
+            *place = Some(value.value());
+        }
         if let Some(text) = value.string() {
             self.text(tests, text, value.may_have_escapes());
         } else if let Some(object) = value.as_object() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use raw_json::{Object, compact_object};
+use raw_json::{Object, Value, compact_object};
 
 use crate::compare::{Condition, Operand};
 use crate::json::{JsonPattern, Test};
@@ -33,6 +33,8 @@ static NEXT_SET: AtomicU64 = AtomicU64::new(1);
 pub struct PatternSet {
     trie: Trie,
     quick: QuickTrie,
+    /// Members of the record that are handed out.
+    wanted: Vec<&'static str>,
     /// Tells sets apart whose scratches must not be mixed up.
     number: u64,
     formulas: Vec<Formula>,
@@ -72,7 +74,19 @@ pub struct Scratch {
 impl PatternSet {
     /// Compiles patterns together; they keep their order.
     pub fn new<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
-        let mut set = PatternSet::default();
+        Self::wanting(&[], patterns)
+    }
+
+    /// [`PatternSet::new`], for a caller that wants some members of each record: [`PatternSet::matches_and_members`] finds them on
+    /// the way. The names are all different.
+    pub fn wanting<'p>(
+        wanted: &[&'static str],
+        patterns: impl IntoIterator<Item = &'p Pattern>,
+    ) -> Self {
+        let mut set = PatternSet {
+            wanted: wanted.to_vec(),
+            ..PatternSet::default()
+        };
         let mut known_tests = HashMap::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
             match pattern.kind() {
@@ -80,7 +94,7 @@ impl PatternSet {
                 _ => set.others.push((index, pattern.clone())),
             }
         }
-        set.quick = set.trie.quick();
+        set.quick = set.trie.quick(wanted);
         set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
     }
@@ -93,10 +107,20 @@ impl PatternSet {
     /// The places of the patterns that match a record, ascending: those for which
     /// [`Pattern::matches_record`] is true.
     pub fn matches<'s>(&self, record: Object<'_>, scratch: &'s mut Scratch) -> &'s [usize] {
+        self.matches_and_members(record, scratch, &mut [])
+    }
+
+    /// [`PatternSet::matches`], and the members that are wanted, each in its place; of duplicates the last one. `members` has as
+    /// many places as there are names.
+    pub fn matches_and_members<'s, 'r>(
+        &self,
+        record: Object<'r>,
+        scratch: &'s mut Scratch,
+        members: &mut [Option<Value<'r>>],
+    ) -> &'s [usize] {
         scratch.begin(self);
-        if !self.formulas.is_empty() {
-            self.evaluate(record, scratch);
-        }
+        members.fill(None);
+        self.evaluate(record, scratch, members);
         let mut text = None;
         for (index, pattern) in &self.others {
             let matches = match pattern.kind() {
@@ -111,7 +135,12 @@ impl PatternSet {
         &scratch.matches
     }
 
-    fn evaluate(&self, record: Object<'_>, scratch: &mut Scratch) {
+    fn evaluate<'r>(
+        &self,
+        record: Object<'r>,
+        scratch: &mut Scratch,
+        members: &mut [Option<Value<'r>>],
+    ) {
         let call = scratch.call;
         scratch.queue.extend(&self.unawaited);
         let Scratch {
@@ -134,15 +163,14 @@ impl PatternSet {
             }
         };
         let quick = &mut scratch.quick;
-        match record
-            .indexed()
-            .and_then(|record| self.quick.walk(record, quick))
-        {
+        let indexed = record.indexed();
+        match indexed.and_then(|record| self.quick.walk(record, quick, members)) {
             Some(tests) => tests.iter().copied().for_each(holds),
-            None => self
-                .trie
-                .walk(record, &mut scratch.walk)
-                .for_each(&mut holds),
+            None => {
+                self.find_members(record, members);
+                let tests = self.trie.walk(record, &mut scratch.walk);
+                tests.for_each(&mut holds);
+            }
         }
         for formula in scratch
             .queue
@@ -156,6 +184,18 @@ impl PatternSet {
             };
             if formula.tree.decide(holds) {
                 scratch.matches.push(formula.pattern);
+            }
+        }
+    }
+
+    fn find_members<'r>(&self, record: Object<'r>, members: &mut [Option<Value<'r>>]) {
+        if self.wanted.is_empty() {
+            return;
+        }
+        for (name, value) in record.members() {
+            let place = self.wanted.iter().position(|wanted| name.equals(wanted));
+            if let Some(place) = place.and_then(|place| members.get_mut(place)) {
+                *place = Some(value);
             }
         }
     }

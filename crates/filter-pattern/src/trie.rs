@@ -91,10 +91,14 @@ impl Trie {
         child
     }
 
-    /// The same trie, made for records whose index is known.
-    pub(crate) fn quick(&self) -> QuickTrie {
+    /// The same trie, made for records whose index is known, and for handing out the record's members of these names.
+    pub(crate) fn quick(&mut self, wanted: &[&str]) -> QuickTrie {
+        let wanted: Vec<NodeId> = wanted
+            .iter()
+            .map(|name| self.child(ROOT, &Step::Member((*name).to_owned())))
+            .collect();
         let number = |node: &NodeId| *node as u32;
-        let nodes = self.nodes.iter().map(|node| {
+        let nodes = self.nodes.iter().enumerate().map(|(place, node)| {
             let names = node.members.iter();
             let mut elements: Vec<_> = node
                 .elements
@@ -108,6 +112,7 @@ impl Trie {
                 elements,
                 any_element: node.any_element.as_ref().map(number),
                 tests: QuickTests::new(&node.tests),
+                wanted: wanted.iter().position(|wanted| *wanted == place),
             }
         });
         QuickTrie::new(nodes.collect())

@@ -19,7 +19,10 @@ pub struct FilterSet {
 impl FilterSet {
     /// Compiles filters into a set.
     pub fn new(filters: Vec<MetricFilter>) -> Self {
-        let patterns = PatternSet::new(filters.iter().map(|filter| &filter.pattern));
+        let patterns = PatternSet::wanting(
+            &EventHead::MEMBERS,
+            filters.iter().map(|filter| &filter.pattern),
+        );
         FilterSet { filters, patterns }
     }
 
@@ -221,7 +224,10 @@ impl FilterSet {
         report: &mut LogFileReport,
         each: &mut impl FnMut(Match<'_>),
     ) {
-        let head = EventHead::of(record);
+        let mut members = [None; EventHead::MEMBERS.len()];
+        let patterns = &self.patterns;
+        let matching = patterns.matches_and_members(record, scratch, &mut members);
+        let head = EventHead::from_members(members);
         let time = head.time(origin);
         if !range.contains(time.seconds) {
             report.out_of_range += 1;
@@ -238,7 +244,6 @@ impl FilterSet {
             .oldest_event_time
             .map_or(time.seconds, |oldest| oldest.min(time.seconds));
         report.oldest_event_time = Some(oldest);
-        let matching = self.patterns.matches(record, scratch);
         if matching.is_empty() {
             return;
         }
