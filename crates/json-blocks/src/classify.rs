@@ -78,7 +78,7 @@ pub(crate) mod x86_64 {
     #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
     pub(crate) fn visit_avx2<V: Visitor>(
         text: &[u8],
-        visitor: &V,
+        visitor: &mut V,
         state: V::State,
         places: &mut Places,
     ) -> V::State {
@@ -94,7 +94,7 @@ pub(crate) mod x86_64 {
     #[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,popcnt,lzcnt")]
     pub(crate) fn visit_avx512<V: Visitor>(
         text: &[u8],
-        visitor: &V,
+        visitor: &mut V,
         state: V::State,
         places: &mut Places,
     ) -> V::State {
@@ -182,12 +182,11 @@ pub(crate) mod x86_64 {
         }
     }
 
-    /// Moves the bytes together, and the numbers of the bits, to which it adds the offset, sixteen at a time.
+    /// Moves the bytes together, and the numbers of the bits, to which it adds the offset. Hardly any block has more than eight.
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,avx2,popcnt")]
     fn compress(bits: u64, offset: u32, block: &[u8; BLOCK], slots: &mut Slots<'_>) {
         let bytes = _mm512_maskz_compress_epi8(bits, vector(block));
-        store_bytes(bytes, slots.bytes);
         let numbers = _mm512_set_epi64(
             0x3f3e_3d3c_3b3a_3938,
             0x3736_3534_3332_3130,
@@ -198,27 +197,50 @@ pub(crate) mod x86_64 {
             0x0f0e_0d0c_0b0a_0908,
             0x0706_0504_0302_0100,
         );
-        let chosen = _mm512_maskz_compress_epi8(bits, numbers);
+        let numbers = _mm512_maskz_compress_epi8(bits, numbers);
         let offset = _mm512_set1_epi32(offset.cast_signed());
+        let count = bits.count_ones();
+        if count <= 8 {
+            let first = _mm_cvtsi128_si64(_mm512_castsi512_si128(bytes));
+            if let Some(slots) = slots.bytes.first_chunk_mut() {
+                *slots = first.to_le_bytes();
+            }
+            let first = _mm256_cvtepu8_epi32(_mm512_castsi512_si128(numbers));
+            if let Some(slots) = slots.offsets.first_chunk_mut() {
+                store_eight(
+                    _mm256_add_epi32(first, _mm512_castsi512_si256(offset)),
+                    slots,
+                );
+            }
+            return;
+        }
+        store_bytes(bytes, slots.bytes);
         let places = |bytes| _mm512_add_epi32(_mm512_cvtepu8_epi32(bytes), offset);
         let (groups, _) = slots.offsets.as_chunks_mut::<16>();
         let [first, second, third, fourth] = groups else {
             return;
         };
-        store_numbers(places(_mm512_castsi512_si128(chosen)), first);
-        let count = bits.count_ones();
+        store_sixteen(places(_mm512_castsi512_si128(numbers)), first);
         if count > 16 {
-            store_numbers(places(_mm512_extracti32x4_epi32::<1>(chosen)), second);
+            store_sixteen(places(_mm512_extracti32x4_epi32::<1>(numbers)), second);
+            store_sixteen(places(_mm512_extracti32x4_epi32::<2>(numbers)), third);
+            store_sixteen(places(_mm512_extracti32x4_epi32::<3>(numbers)), fourth);
         }
-        if count > 32 {
-            store_numbers(places(_mm512_extracti32x4_epi32::<2>(chosen)), third);
-            store_numbers(places(_mm512_extracti32x4_epi32::<3>(chosen)), fourth);
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn store_eight(vector: __m256i, slots: &mut [u32; 8]) {
+        #[allow(unsafe_code, reason = "there is no safe way to store a vector")]
+        // SAFETY: the slots are 32 bytes, which is what is stored; the instruction asks for no alignment.
+        unsafe {
+            _mm256_storeu_si256(slots.as_mut_ptr().cast(), vector);
         }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    fn store_numbers(vector: __m512i, slots: &mut [u32; 16]) {
+    fn store_sixteen(vector: __m512i, slots: &mut [u32; 16]) {
         #[allow(unsafe_code, reason = "there is no safe way to store a vector")]
         // SAFETY: the slots are 64 bytes, which is what is stored; the instruction asks for no alignment.
         unsafe {
@@ -256,7 +278,7 @@ pub(crate) mod aarch64 {
     #[target_feature(enable = "neon")]
     pub(crate) fn visit_neon<V: Visitor>(
         text: &[u8],
-        visitor: &V,
+        visitor: &mut V,
         state: V::State,
         places: &mut Places,
     ) -> V::State {

@@ -8,14 +8,14 @@
 //! impl Visitor for Colons {
 //!     type State = usize;
 //!
-//!     fn block(&self, count: &mut usize, _offset: usize, masks: &Masks) -> Chosen {
-//!         *count += masks.colons.count_ones() as usize;
-//!         Chosen { places: masks.colons, last: false }
+//!     fn block(&mut self, count: usize, _offset: usize, masks: &Masks) -> (usize, Chosen) {
+//!         let chosen = Chosen { places: masks.colons, last: false };
+//!         (count + masks.colons.count_ones() as usize, chosen)
 //!     }
 //! }
 //!
 //! let mut places = json_blocks::Places::default();
-//! let count = json_blocks::visit(br#"{"a:b":1,"c":":"}"#, &Colons, 0, &mut places);
+//! let count = json_blocks::visit(br#"{"a:b":1,"c":":"}"#, &mut Colons, 0, &mut places);
 //! assert_eq!((count, places.offsets()), (2, &[6, 12][..]));
 //! ```
 //!
@@ -65,11 +65,11 @@ pub struct Masks {
 
 /// Takes the masks of one block after the other.
 pub trait Visitor {
-    /// What goes from block to block. It can lie in registers, where the fields of a visitor could not.
-    type State;
+    /// What goes from block to block. It is handed on by value so that it can stay in registers, which the fields of a visitor cannot.
+    type State: Copy;
 
     /// The block that starts at `offset`. Marked `#[inline(always)]`, it is compiled for the vector unit, too.
-    fn block(&self, state: &mut Self::State, offset: usize, masks: &Masks) -> Chosen;
+    fn block(&mut self, state: Self::State, offset: usize, masks: &Masks) -> (Self::State, Chosen);
 }
 
 /// What a visitor wants of a block.
@@ -127,7 +127,7 @@ impl Places {
 )]
 pub fn visit<V: Visitor>(
     text: &[u8],
-    visitor: &V,
+    visitor: &mut V,
     state: V::State,
     places: &mut Places,
 ) -> V::State {
@@ -153,7 +153,7 @@ pub fn visit<V: Visitor>(
 /// [`visit`] without vector code.
 pub fn visit_portable<V: Visitor>(
     text: &[u8],
-    visitor: &V,
+    visitor: &mut V,
     state: V::State,
     places: &mut Places,
 ) -> V::State {
@@ -203,7 +203,7 @@ struct Slots<'a> {
 #[inline(always)]
 fn visit_with<V: Visitor>(
     text: &[u8],
-    visitor: &V,
+    visitor: &mut V,
     mut state: V::State,
     places: &mut Places,
     unit: &Unit<
@@ -224,7 +224,8 @@ fn visit_with<V: Visitor>(
     let mut offset = 0;
     for block in blocks.iter().chain(tail) {
         let masks = strings.masks(&(unit.classify)(block), &unit.prefix_xor);
-        let chosen = visitor.block(&mut state, offset, &masks);
+        let (next_state, chosen) = visitor.block(state, offset, &masks);
+        state = next_state;
         let offsets = places
             .offsets
             .get_mut(count..)
@@ -277,19 +278,21 @@ mod tests {
     use proptest::prelude::*;
 
     /// Keeps all masks, and chooses the structural characters.
-    struct All;
+    #[derive(Default)]
+    struct All(Vec<Masks>);
 
     impl Visitor for All {
-        type State = Vec<Masks>;
+        type State = ();
 
         #[inline(always)]
-        fn block(&self, all: &mut Vec<Masks>, offset: usize, masks: &Masks) -> Chosen {
-            assert_eq!(offset, all.len() * BLOCK);
-            all.push(*masks);
-            Chosen {
+        fn block(&mut self, (): (), offset: usize, masks: &Masks) -> ((), Chosen) {
+            assert_eq!(offset, self.0.len() * BLOCK);
+            self.0.push(*masks);
+            let chosen = Chosen {
                 places: structural(masks),
                 last: false,
-            }
+            };
+            ((), chosen)
         }
     }
 
@@ -339,7 +342,7 @@ mod tests {
         all
     }
 
-    type Visit = fn(&[u8], &All, Vec<Masks>, &mut Places) -> Vec<Masks>;
+    type Visit = fn(&[u8], &mut All, (), &mut Places);
 
     /// Every way this processor can go.
     #[allow(unsafe_code, reason = "as in `visit`")]
@@ -371,9 +374,9 @@ mod tests {
             .collect();
         let bytes: Vec<u8> = places.iter().map(|place| text[*place as usize]).collect();
         for (name, visit) in ways() {
-            let mut written = Places::default();
-            let all = visit(text, &All, Vec::new(), &mut written);
-            assert_eq!(all, expected, "{name}: {:?}", text.escape_ascii());
+            let (mut all, mut written) = (All::default(), Places::default());
+            visit(text, &mut all, (), &mut written);
+            assert_eq!(all.0, expected, "{name}: {:?}", text.escape_ascii());
             assert_eq!(
                 written.offsets(),
                 places,
@@ -425,21 +428,21 @@ mod tests {
         impl Visitor for First {
             type State = usize;
 
-            fn block(&self, count: &mut usize, _: usize, _: &Masks) -> Chosen {
-                *count += 1;
-                Chosen {
+            fn block(&mut self, count: usize, _: usize, _: &Masks) -> (usize, Chosen) {
+                let chosen = Chosen {
                     places: 1,
                     last: true,
-                }
+                };
+                (count + 1, chosen)
             }
         }
         let mut places = Places::default();
-        let count = visit(&[b'a'; 1000], &First, 0, &mut places);
+        let count = visit(&[b'a'; 1000], &mut First, 0, &mut places);
         assert_eq!(
             (count, places.offsets(), places.bytes()),
             (1, &[0][..], &b"a"[..])
         );
-        let count = visit(b"", &First, count, &mut places);
+        let count = visit(b"", &mut First, count, &mut places);
         assert_eq!(
             (count, places.offsets(), places.bytes()),
             (1, &[][..], &b""[..])

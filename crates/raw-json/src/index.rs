@@ -94,24 +94,21 @@ impl Index {
             self.scalars.resize(text.len() + BLOCK, 0);
         }
         self.escapes.clear();
-        let state = State {
-            escapes: &mut self.escapes,
+        let mut grammar = Grammar {
+            text,
             scalars: &mut self.scalars,
-            scalar_count: 0,
-            fault: text.len(),
-            behind: Behind {
-                // As if behind the comma before the first element.
-                comma: 1,
-                ..Behind::default()
-            },
+            escapes: &mut self.escapes,
             strings_seen: 0,
+            fault: text.len(),
         };
-        let state = json_blocks::visit(text, &Grammar { text }, state, &mut self.entries);
-        let State {
-            scalar_count,
-            mut fault,
-            ..
-        } = state;
+        let state = State {
+            // As if behind the comma before the first element.
+            comma: 1,
+            ..State::default()
+        };
+        let state = json_blocks::visit(text, &mut grammar, state, &mut self.entries);
+        let mut fault = grammar.fault;
+        let scalar_count = state.scalars;
         let scalars = self.scalars.get(..scalar_count).unwrap_or_default();
         if let Some(odd) = odd_scalar(text, scalars) {
             fault = fault.min(odd);
@@ -184,25 +181,20 @@ impl<'a> Iterator for IndexedRun<'a> {
 /// The first pass.
 struct Grammar<'a> {
     text: &'a [u8],
-}
-
-/// What the next block needs to know.
-struct State<'a> {
+    /// Where scalars begin that are no strings.
+    scalars: &'a mut [u32],
     /// Offsets of the blocks with escapes.
     escapes: &'a mut Vec<u32>,
-    /// Where scalars begin that are no strings, and how many there are.
-    scalars: &'a mut [u32],
-    scalar_count: usize,
-    /// Where the grammar does not hold, or the end of the text.
-    fault: usize,
-    behind: Behind,
     /// Strings up to here have been looked at for being names.
     strings_seen: usize,
+    /// Where the grammar does not hold, or the end of the text.
+    fault: usize,
 }
 
-/// What the first byte of a block stands behind: one bit each.
-#[derive(Default)]
-struct Behind {
+/// How many scalars there are, and what the first byte of the next block stands behind: one bit each.
+#[derive(Clone, Copy, Default)]
+struct State {
+    scalars: usize,
     opening: u64,
     comma: u64,
     colon: u64,
@@ -219,41 +211,17 @@ fn behind(mask: u64, carry: &mut u64) -> u64 {
     places
 }
 
-impl State<'_> {
-    /// Hardly any block has more than two, so two are written, whether there are so many or not.
-    #[inline(always)]
-    fn note_scalars(&mut self, offset: u32, mut scalars: u64) {
-        let count = scalars.count_ones() as usize;
-        let slots = self
-            .scalars
-            .get_mut(self.scalar_count..)
-            .unwrap_or_default();
-        let (pairs, _) = slots.as_chunks_mut::<2>();
-        for pair in pairs {
-            for slot in pair {
-                *slot = offset + scalars.trailing_zeros();
-                scalars &= scalars.wrapping_sub(1);
-            }
-            if scalars == 0 {
-                break;
-            }
-        }
-        self.scalar_count += count;
-    }
-}
-
-impl<'s> Visitor for Grammar<'s> {
-    type State = State<'s>;
+impl Visitor for Grammar<'_> {
+    type State = State;
 
     #[inline(always)]
-    fn block(&self, state: &mut State<'s>, offset: usize, masks: &Masks) -> Chosen {
-        let carry = &mut state.behind;
-        let behind_opening = behind(masks.opening, &mut carry.opening);
-        let behind_comma = behind(masks.commas, &mut carry.comma);
-        let behind_colon = behind(masks.colons, &mut carry.colon);
-        let behind_other = behind(masks.other, &mut carry.other);
-        let behind_string = behind(masks.closing_quotes, &mut carry.string);
-        let behind_container = behind(masks.closing, &mut carry.container);
+    fn block(&mut self, mut state: State, offset: usize, masks: &Masks) -> (State, Chosen) {
+        let behind_opening = behind(masks.opening, &mut state.opening);
+        let behind_comma = behind(masks.commas, &mut state.comma);
+        let behind_colon = behind(masks.colons, &mut state.colon);
+        let behind_other = behind(masks.other, &mut state.other);
+        let behind_string = behind(masks.closing_quotes, &mut state.string);
+        let behind_container = behind(masks.closing, &mut state.container);
         let behind_value = behind_string | behind_container | behind_other;
         // Of numbers and the like only the first byte is asked for here.
         let scalars = masks.other & !behind_other;
@@ -264,31 +232,47 @@ impl<'s> Visitor for Grammar<'s> {
             | masks.commas & !behind_value
             | masks.colons & !behind_string
             | masks.closing & !(behind_value | behind_opening);
-        state.note_scalars(offset as u32, scalars);
+        self.note_scalars(state.scalars, offset as u32, scalars);
+        state.scalars += scalars.count_ones() as usize;
         if masks.escapes != 0 {
-            state.escapes.push(offset as u32);
-            faults |= self.odd_escape(offset, masks.escapes, &mut state.strings_seen);
+            self.escapes.push(offset as u32);
+            faults |= self.odd_escape(offset, masks.escapes);
         }
         if faults != 0 {
-            let place = offset + faults.trailing_zeros() as usize;
-            state.fault = state.fault.min(place);
+            self.fault = self.fault.min(offset + faults.trailing_zeros() as usize);
         }
-        Chosen {
+        let chosen = Chosen {
             places: masks.opening | masks.closing | masks.colons | masks.commas,
             last: faults != 0,
-        }
+        };
+        (state, chosen)
     }
 }
 
 impl Grammar<'_> {
+    /// Hardly any block has more than two, so two are written, whether there are so many or not.
+    #[inline(always)]
+    fn note_scalars(&mut self, at: usize, offset: u32, mut scalars: u64) {
+        let slots = self.scalars.get_mut(at..).unwrap_or_default();
+        let (pairs, _) = slots.as_chunks_mut::<2>();
+        for pair in pairs {
+            for slot in pair {
+                *slot = offset + scalars.trailing_zeros();
+                scalars &= scalars.wrapping_sub(1);
+            }
+            if scalars == 0 {
+                return;
+            }
+        }
+    }
+
     /// The first backslash that begins no escape, or that stands in a name.
-    fn odd_escape(&self, offset: usize, mut escapes: u64, strings_seen: &mut usize) -> u64 {
+    fn odd_escape(&mut self, offset: usize, mut escapes: u64) -> u64 {
         while escapes != 0 {
             let bit = escapes.trailing_zeros();
             let place = offset + bit as usize;
             let rest = self.text.get(place..).unwrap_or_default();
-            if escape_length(rest).is_none()
-                || place >= *strings_seen && self.is_in_name(place, strings_seen)
+            if escape_length(rest).is_none() || place >= self.strings_seen && self.is_in_name(place)
             {
                 return 1 << bit;
             }
@@ -298,9 +282,9 @@ impl Grammar<'_> {
     }
 
     /// Does the string around this place end before a colon?
-    fn is_in_name(&self, place: usize, strings_seen: &mut usize) -> bool {
+    fn is_in_name(&mut self, place: usize) -> bool {
         let close = closing_quote(self.text, place).unwrap_or(self.text.len());
-        *strings_seen = close;
+        self.strings_seen = close;
         self.text.get(close + 1) == Some(&b':')
     }
 }
