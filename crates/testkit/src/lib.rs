@@ -32,6 +32,7 @@
 
 mod build;
 pub mod chain;
+pub mod patterns;
 mod run;
 mod world;
 
