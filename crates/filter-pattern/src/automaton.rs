@@ -40,6 +40,15 @@ impl Class {
         Class(self.0.map(|word| !word))
     }
 
+    /// The character, if it is the only one in the set.
+    pub(crate) fn only_character(&self) -> Option<char> {
+        let count: u32 = self.0.iter().map(|word| word.count_ones()).sum();
+        let symbol = (0..SYMBOLS).find(|symbol| self.has(*symbol))?;
+        // The last symbol stands for many.
+        let is_one = count == 1 && symbol < SYMBOLS - 1;
+        is_one.then(|| char::from_u32(symbol as u32)).flatten()
+    }
+
     fn has(&self, symbol: usize) -> bool {
         let word = self.0.get(symbol / BITS).copied().unwrap_or_default();
         word >> (symbol % BITS) & 1 == 1

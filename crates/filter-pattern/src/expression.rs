@@ -22,6 +22,8 @@ const MOST_POSITIONS: usize = 1024;
 pub(crate) struct Expression {
     text: String,
     compiled: Arc<Automaton>,
+    /// See [`Expression::required`].
+    required: Arc<[String]>,
 }
 
 impl PartialEq for Expression {
@@ -47,7 +49,13 @@ impl Expression {
         Ok(Expression {
             text: text.to_owned(),
             compiled: Arc::new(Automaton::new(&alternatives)),
+            required: required(&alternatives).into(),
         })
+    }
+
+    /// Runs of characters of which every text has one in which the expression is found; empty if nothing is known.
+    pub(crate) fn required(&self) -> &[String] {
+        &self.required
     }
 
     /// The expression as written, without the percent signs.
@@ -59,6 +67,30 @@ impl Expression {
     pub(crate) fn is_found_in(&self, text: &str) -> bool {
         self.compiled.is_found_in(text)
     }
+}
+
+/// The longest run of single characters of each alternative; nothing if one of them has none.
+fn required(alternatives: &[Vec<Part>]) -> Vec<String> {
+    let runs = alternatives.iter().map(|parts| {
+        let mut runs = vec![String::new()];
+        for part in parts {
+            let character = match part {
+                Part::Repeated {
+                    class,
+                    least: 1,
+                    most: Some(1),
+                } => class.only_character(),
+                _ => None,
+            };
+            match (character, runs.last_mut()) {
+                (Some(character), Some(run)) => run.push(character),
+                _ => runs.push(String::new()),
+            }
+        }
+        let longest = runs.into_iter().max_by_key(String::len);
+        longest.filter(|run| !run.is_empty())
+    });
+    runs.collect::<Option<_>>().unwrap_or_default()
 }
 
 /// What a quantifier at this place would repeat.

@@ -50,6 +50,12 @@ impl Glob {
         matches!(self.shape, Shape::Literal).then_some(self.text.as_str())
     }
 
+    /// The longest run of characters that every text has that matches; `None` if there is none.
+    pub(crate) fn longest_piece(&self) -> Option<&str> {
+        let pieces = self.text.split('*').filter(|piece| !piece.is_empty());
+        pieces.max_by_key(|piece| piece.len())
+    }
+
     /// Is this only stars, which match every text?
     pub(crate) fn matches_everything(&self) -> bool {
         !self.text.is_empty() && self.text.bytes().all(|byte| byte == b'*')

@@ -41,6 +41,7 @@ mod scanner;
 mod selector;
 mod set;
 mod terms;
+mod texts;
 mod trie;
 mod warning;
 

@@ -8,6 +8,7 @@ use raw_json::{IndexedArray, IndexedObject, IndexedValue, Str, Value};
 
 use crate::byte_table::{ByteTable, hash};
 use crate::compare::{Condition, Selected};
+use crate::texts::{TextConditions, TextScratch};
 use crate::trie::{TestId, Tests};
 
 /// The trie, made for looking up.
@@ -41,7 +42,7 @@ pub(crate) struct QuickTests {
     literals: ByteTable,
     equal: Vec<Vec<TestId>>,
     /// What else can hold for a text.
-    of_texts: Vec<(Condition, TestId)>,
+    of_texts: TextConditions,
     /// Where its outcomes are remembered.
     memo: usize,
     /// For everything but texts.
@@ -69,7 +70,7 @@ impl QuickTests {
             presence: tests.presence().to_vec(),
             literals: ByteTable::new(keys),
             equal: literals.iter().map(|(_, tests)| tests.to_vec()).collect(),
-            of_texts: of_texts.cloned().collect(),
+            of_texts: TextConditions::new(of_texts.cloned().collect()),
             memo: 0,
             all: tests.clone(),
         }
@@ -86,6 +87,7 @@ pub(crate) struct QuickScratch {
     /// The names of the objects under way in which every name must be known, as hashes.
     names: Vec<u64>,
     memos: Vec<Memo>,
+    texts: TextScratch,
 }
 
 /// More members than this under a wildcard are left to the other walk.
@@ -222,17 +224,17 @@ impl<'w, 'r> Walk<'w, 'r> {
         if tests.of_texts.is_empty() {
             return;
         }
-        let holding = |log: &mut Vec<TestId>| {
+        let QuickScratch {
+            log, memos, texts, ..
+        } = &mut *self.scratch;
+        let mut holding = |log: &mut Vec<TestId>| {
             let selected = Selected::Text(Str::new(text).decode());
-            let holding = tests
-                .of_texts
-                .iter()
-                .filter(|(condition, _)| condition.holds_for(&selected));
-            log.extend(holding.map(|(_, test)| *test));
+            let of_texts = &tests.of_texts;
+            of_texts.holding(&selected, texts, |test| log.push(test));
         };
-        match self.scratch.memos.get_mut(tests.memo) {
+        match memos.get_mut(tests.memo) {
             Some(memo) if text.len() <= MOST_REMEMBERED_BYTES => {
-                log.extend(memo.outcome(text, holding))
+                log.extend(memo.outcome(text, holding));
             }
             _ => holding(log),
         }

@@ -88,12 +88,17 @@ impl PatternSet {
             ..PatternSet::default()
         };
         let mut known_tests = HashMap::new();
+        let mut json_patterns = Vec::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
             match pattern.kind() {
-                Kind::Json(json) => set.add(index, json, &mut known_tests),
+                Kind::Json(json) => {
+                    set.add(index, json, &mut known_tests);
+                    json_patterns.push(json);
+                }
                 _ => set.others.push((index, pattern.clone())),
             }
         }
+        set.await_tests(&json_patterns);
         set.quick = set.trie.quick(wanted);
         set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
@@ -216,23 +221,41 @@ impl PatternSet {
             }
             tests.push((id, test.condition == Condition::NotExists));
         }
-        let formula = self.formulas.len();
-        match awaited_tests(json) {
-            None => self.unawaited.push(formula),
-            Some(awaited) => {
-                let ids = awaited.iter().filter_map(|test| tests.get(*test));
-                for (id, _) in ids {
-                    if let Some(formulas) = self.awaited_by.get_mut(*id) {
-                        formulas.push(formula);
-                    }
-                }
-            }
-        }
         self.formulas.push(Formula {
             pattern,
             tree: json.tree.clone(),
             tests,
         });
+    }
+}
+
+impl PatternSet {
+    /// Decides for each formula which tests to wait for.
+    fn await_tests(&mut self, patterns: &[&JsonPattern]) {
+        // How many formulas have each test.
+        let mut sharing = vec![0; self.awaited_by.len()];
+        for (test, _) in self.formulas.iter().flat_map(|formula| &formula.tests) {
+            if let Some(count) = sharing.get_mut(*test) {
+                *count += 1;
+            }
+        }
+        let formulas = self.formulas.iter().zip(patterns).enumerate();
+        for (number, (formula, json)) in formulas {
+            let shared_by = |test: usize| {
+                let known = formula.tests.get(test);
+                known.and_then(|(test, _)| sharing.get(*test)).copied()
+            };
+            let Some(awaited) = awaited_tests(json, |test| shared_by(test).unwrap_or(1)) else {
+                self.unawaited.push(number);
+                continue;
+            };
+            let ids = awaited.iter().filter_map(|test| formula.tests.get(*test));
+            for (id, _) in ids {
+                if let Some(formulas) = self.awaited_by.get_mut(*id) {
+                    formulas.push(number);
+                }
+            }
+        }
     }
 }
 
@@ -253,8 +276,8 @@ impl Scratch {
 }
 
 /// Tests of which at least one holds whenever the pattern matches; those that seldom hold are
-/// preferred. `None` if the pattern can match though no test held.
-fn awaited_tests(json: &JsonPattern) -> Option<Vec<usize>> {
+/// preferred, and those that few formulas have. `None` if the pattern can match though no test held.
+fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Option<Vec<usize>> {
     struct Awaited {
         tests: Vec<usize>,
         cost: usize,
@@ -264,7 +287,7 @@ fn awaited_tests(json: &JsonPattern) -> Option<Vec<usize>> {
         .fold(|node, known: &[Option<Awaited>]| match node {
             Node::Test(test) => Some(Awaited {
                 tests: vec![*test],
-                cost: json.tests.get(*test).and_then(frequency)?,
+                cost: json.tests.get(*test).and_then(frequency)? * shared_by(*test),
             }),
             // Whatever one of them waits for, all of them wait for.
             Node::All(children) => {
