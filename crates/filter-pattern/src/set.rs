@@ -40,6 +40,8 @@ pub struct PatternSet {
     formulas: Vec<Formula>,
     /// For each test the formulas that may be true once it held.
     awaited_by: Vec<Vec<usize>>,
+    /// The tests that the quick walk leaves out: nobody waits for them.
+    asked_later: Vec<Option<Test>>,
     /// The formulas that may be true though no test held.
     unawaited: Vec<usize>,
     /// Patterns that look at text, and those that match everything.
@@ -66,6 +68,8 @@ pub struct Scratch {
     /// The call in which a test held last, and in which a formula was queued last.
     held: Vec<u64>,
     queued: Vec<u64>,
+    /// The call in which a test that is asked later was asked last.
+    asked: Vec<u64>,
     call: u64,
     queue: Vec<usize>,
     matches: Vec<usize>,
@@ -98,8 +102,8 @@ impl PatternSet {
                 _ => set.others.push((index, pattern.clone())),
             }
         }
-        set.await_tests(&json_patterns);
-        set.quick = set.trie.quick(wanted);
+        let mut awaited_trie = set.await_tests(&json_patterns);
+        set.quick = awaited_trie.quick(wanted);
         set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
     }
@@ -169,23 +173,36 @@ impl PatternSet {
         };
         let quick = &mut scratch.quick;
         let indexed = record.indexed();
-        match indexed.and_then(|record| self.quick.walk(record, quick, members)) {
-            Some(tests) => tests.iter().copied().for_each(holds),
+        let is_quick = match indexed.and_then(|record| self.quick.walk(record, quick, members)) {
+            Some(tests) => {
+                tests.iter().copied().for_each(holds);
+                true
+            }
             None => {
                 self.find_members(record, members);
                 let tests = self.trie.walk(record, &mut scratch.walk);
                 tests.for_each(&mut holds);
+                false
             }
-        }
-        for formula in scratch
-            .queue
-            .iter()
-            .filter_map(|queued| self.formulas.get(*queued))
-        {
+        };
+        let Scratch { held, asked, .. } = scratch;
+        let mut has_held = |id: usize| {
+            let later = self.asked_later.get(id).and_then(Option::as_ref);
+            if is_quick
+                && let Some(test) = later
+                && let (Some(asked), Some(held)) = (asked.get_mut(id), held.get_mut(id))
+                && std::mem::replace(asked, call) != call
+                && test.has_held_in(record)
+            {
+                *held = call;
+            }
+            held.get(id) == Some(&call)
+        };
+        let queue = scratch.queue.iter();
+        for formula in queue.filter_map(|queued| self.formulas.get(*queued)) {
             let holds = |test: usize| {
-                formula.tests.get(test).is_some_and(|(test, negated)| {
-                    (scratch.held.get(*test) == Some(&call)) != *negated
-                })
+                let known = formula.tests.get(test);
+                known.is_some_and(|(test, negated)| has_held(*test) != *negated)
             };
             if formula.tree.decide(holds) {
                 scratch.matches.push(formula.pattern);
@@ -230,8 +247,10 @@ impl PatternSet {
 }
 
 impl PatternSet {
-    /// Decides for each formula which tests to wait for.
-    fn await_tests(&mut self, patterns: &[&JsonPattern]) {
+    /// Decides for each formula which tests to wait for. Returns the trie of those that are asked of every record: the awaited
+    /// ones, and all of the formulas that nearly every record gets to.
+    fn await_tests(&mut self, patterns: &[&JsonPattern]) -> Trie {
+        let mut asked_always = vec![false; self.awaited_by.len()];
         // How many formulas have each test.
         let mut sharing = vec![0; self.awaited_by.len()];
         for (test, _) in self.formulas.iter().flat_map(|formula| &formula.tests) {
@@ -245,17 +264,43 @@ impl PatternSet {
                 let known = formula.tests.get(test);
                 known.and_then(|(test, _)| sharing.get(*test)).copied()
             };
-            let Some(awaited) = awaited_tests(json, |test| shared_by(test).unwrap_or(1)) else {
-                self.unawaited.push(number);
-                continue;
-            };
-            let ids = awaited.iter().filter_map(|test| formula.tests.get(*test));
-            for (id, _) in ids {
-                if let Some(formulas) = self.awaited_by.get_mut(*id) {
+            let awaited = awaited_tests(json, |test| shared_by(test).unwrap_or(1));
+            let seldom = awaited.as_ref().is_some_and(|awaited| awaited.cost < OFTEN);
+            for (place, (id, _)) in formula.tests.iter().enumerate() {
+                let is_awaited = awaited
+                    .as_ref()
+                    .is_some_and(|awaited| awaited.tests.contains(&place));
+                if let Some(formulas) = self.awaited_by.get_mut(*id).filter(|_| is_awaited) {
                     formulas.push(number);
+                }
+                if let Some(always) = asked_always.get_mut(*id) {
+                    *always |= is_awaited || !seldom;
+                }
+            }
+            if awaited.is_none() {
+                self.unawaited.push(number);
+            }
+        }
+        let mut trie = Trie::default();
+        self.asked_later = vec![None; asked_always.len()];
+        let mut known = vec![false; asked_always.len()];
+        for (formula, json) in self.formulas.iter().zip(patterns) {
+            for ((id, _), test) in formula.tests.iter().zip(&json.tests) {
+                let is_known = known
+                    .get_mut(*id)
+                    .is_none_or(|known| std::mem::replace(known, true));
+                match asked_always.get(*id) {
+                    _ if is_known => {}
+                    Some(true) => trie.add(&test.selector, &test.condition, *id),
+                    _ => {
+                        if let Some(later) = self.asked_later.get_mut(*id) {
+                            *later = Some(test.clone());
+                        }
+                    }
                 }
             }
         }
+        trie
     }
 }
 
@@ -270,35 +315,42 @@ impl Scratch {
         self.matches.clear();
         self.held
             .resize(set.awaited_by.len().max(self.held.len()), 0);
+        self.asked
+            .resize(set.awaited_by.len().max(self.asked.len()), 0);
         self.queued
             .resize(set.formulas.len().max(self.queued.len()), 0);
     }
 }
 
+/// Tests of one pattern to wait for, and what that costs.
+#[derive(Debug, Clone)]
+struct Awaited {
+    tests: Vec<usize>,
+    cost: usize,
+}
+
+/// What costs so much holds for nearly every record.
+const OFTEN: usize = 1000;
+
 /// Tests of which at least one holds whenever the pattern matches; those that seldom hold are
 /// preferred, and those that few formulas have. `None` if the pattern can match though no test held.
-fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Option<Vec<usize>> {
-    struct Awaited {
-        tests: Vec<usize>,
-        cost: usize,
-    }
+fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Option<Awaited> {
     let mut awaited = json
         .tree
         .fold(|node, known: &[Option<Awaited>]| match node {
             Node::Test(test) => Some(Awaited {
                 tests: vec![*test],
-                cost: json.tests.get(*test).and_then(frequency)? * shared_by(*test),
+                cost: json
+                    .tests
+                    .get(*test)
+                    .and_then(|known| cost(known, shared_by(*test)))?,
             }),
             // Whatever one of them waits for, all of them wait for.
             Node::All(children) => {
                 let awaited = children
                     .iter()
                     .filter_map(|child| known.get(*child)?.as_ref());
-                let least = awaited.min_by_key(|awaited| awaited.cost)?;
-                Some(Awaited {
-                    tests: least.tests.clone(),
-                    cost: least.cost,
-                })
+                awaited.min_by_key(|awaited| awaited.cost).cloned()
             }
             Node::Any(children) => {
                 let mut joined = Awaited {
@@ -313,17 +365,20 @@ fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Opti
                 Some(joined)
             }
         });
-    awaited.pop()?.map(|awaited| awaited.tests)
+    awaited.pop()?
 }
 
-/// A rough guess how often a test holds, against others; `None` for one that asks for nothing to be
-/// there.
-fn frequency(test: &Test) -> Option<usize> {
+/// A rough guess what it costs to ask a test of every record, and to go on where it holds; `None` for one that asks for
+/// nothing to be there.
+fn cost(test: &Test, shared_by: usize) -> Option<usize> {
     match &test.condition {
         Condition::NotExists => None,
-        Condition::Equal(Operand::Text(glob)) if glob.matches_everything() => Some(1000),
-        Condition::Equal(_) => Some(1),
-        Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => Some(20),
-        Condition::NotEqual(_) => Some(1000),
+        Condition::Equal(Operand::Text(glob)) if glob.matches_everything() => Some(OFTEN),
+        Condition::Equal(Operand::Text(glob)) if glob.literal().is_none() => Some(40),
+        Condition::Equal(Operand::Expression(_)) => Some(100),
+        // Of two equalities the one that fewer patterns have says more.
+        Condition::Equal(_) => Some(10 + shared_by.min(200) / 10),
+        Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => Some(60),
+        Condition::NotEqual(_) => Some(OFTEN),
     }
 }
