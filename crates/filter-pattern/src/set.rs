@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use raw_json::{Object, Value, compact_object};
 
-use crate::compare::{Condition, Operand};
+use crate::compare::{Condition, Operand, Selected};
 use crate::json::{JsonPattern, Test};
 use crate::logic::{Node, Tree};
 use crate::pattern::{Kind, Pattern};
@@ -41,7 +41,7 @@ pub struct PatternSet {
     /// For each test the formulas that may be true once it held.
     awaited_by: Vec<Vec<usize>>,
     /// The tests that the quick walk leaves out: nobody waits for them.
-    asked_later: Vec<Option<Test>>,
+    asked_later: Vec<Option<Later>>,
     /// The formulas that may be true though no test held.
     unawaited: Vec<usize>,
     /// Patterns that look at text, and those that match everything.
@@ -56,6 +56,38 @@ struct Formula {
     tree: Tree,
     /// For each test of the tree the test of the trie, and whether it must *not* have held.
     tests: Vec<(usize, bool)>,
+}
+
+/// A test that is asked when a formula gets to it.
+#[derive(Debug, Clone)]
+struct Later {
+    test: Test,
+    /// The same for equal selectors; `None` for those that can select several values.
+    selector: Option<usize>,
+}
+
+impl Later {
+    /// What a walk over all tests would note: that the test holds; for `NOT EXISTS` that something is there. `selected` keeps what
+    /// selectors select in this record.
+    fn has_held<'r>(
+        &self,
+        record: Object<'r>,
+        selected: &mut Vec<(usize, Option<Selected<'r>>)>,
+    ) -> bool {
+        let Some(selector) = self.selector else {
+            return self.test.has_held_in(record);
+        };
+        if !selected.iter().any(|(known, _)| *known == selector) {
+            let first = self.test.selector.first(record);
+            selected.push((selector, first.map(Selected::from)));
+        }
+        let value = selected.iter().find(|(known, _)| *known == selector);
+        let value = value.and_then(|(_, value)| value.as_ref());
+        match &self.test.condition {
+            Condition::NotExists => value.is_some(),
+            condition => value.is_some_and(|value| condition.holds_for(value)),
+        }
+    }
 }
 
 /// Memory to work in, for one thread; made by [`PatternSet::scratch`].
@@ -186,13 +218,15 @@ impl PatternSet {
             }
         };
         let Scratch { held, asked, .. } = scratch;
+        // Seldom needed: it takes no memory until then.
+        let mut selected = Vec::new();
         let mut has_held = |id: usize| {
             let later = self.asked_later.get(id).and_then(Option::as_ref);
             if is_quick
-                && let Some(test) = later
+                && let Some(later) = later
                 && let (Some(asked), Some(held)) = (asked.get_mut(id), held.get_mut(id))
                 && std::mem::replace(asked, call) != call
-                && test.has_held_in(record)
+                && later.has_held(record, &mut selected)
             {
                 *held = call;
             }
@@ -284,6 +318,7 @@ impl PatternSet {
         let mut trie = Trie::default();
         self.asked_later = vec![None; asked_always.len()];
         let mut known = vec![false; asked_always.len()];
+        let mut selectors = HashMap::new();
         for (formula, json) in self.formulas.iter().zip(patterns) {
             for ((id, _), test) in formula.tests.iter().zip(&json.tests) {
                 let is_known = known
@@ -294,7 +329,14 @@ impl PatternSet {
                     Some(true) => trie.add(&test.selector, &test.condition, *id),
                     _ => {
                         if let Some(later) = self.asked_later.get_mut(*id) {
-                            *later = Some(test.clone());
+                            let next = selectors.len();
+                            let selector = &test.selector;
+                            *later = Some(Later {
+                                test: test.clone(),
+                                selector: (!selector.has_wildcard()).then(|| {
+                                    *selectors.entry(selector.to_string()).or_insert(next)
+                                }),
+                            });
                         }
                     }
                 }
@@ -375,9 +417,12 @@ fn cost(test: &Test, shared_by: usize) -> Option<usize> {
         Condition::NotExists => None,
         Condition::Equal(Operand::Text(glob)) if glob.matches_everything() => Some(OFTEN),
         Condition::Equal(Operand::Text(glob)) if glob.literal().is_none() => Some(40),
-        Condition::Equal(Operand::Expression(_)) => Some(100),
-        // Of two equalities the one that fewer patterns have says more.
-        Condition::Equal(_) => Some(10 + shared_by.min(200) / 10),
+        Condition::Equal(Operand::Expression(expression)) => match expression.required() {
+            [] => Some(300),
+            _ => Some(60),
+        },
+        // The more patterns have it, the more there is to do where it holds.
+        Condition::Equal(_) => Some(10 + shared_by.min(200)),
         Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => Some(60),
         Condition::NotEqual(_) => Some(OFTEN),
     }

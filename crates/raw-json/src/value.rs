@@ -153,13 +153,12 @@ impl<'a> Object<'a> {
     /// The member called `name`; of several the last one.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
         if let Some(indexed) = self.indexed() {
-            let named =
-                |(found, value): (&'a [u8], _)| Str::new(found).equals(name).then_some(value);
-            return indexed
-                .members()
-                .filter_map(named)
-                .last()
-                .map(IndexedValue::value);
+            // Without escapes equal names are equal bytes, if they are text at all.
+            let is_named = |found: &[u8]| {
+                found == name.as_bytes() || !found.is_ascii() && Str::new(found).equals(name)
+            };
+            let named = indexed.members().filter(|(found, _)| is_named(found));
+            return named.last().map(|(_, value)| value.value());
         }
         let mut cursor = self.cursor();
         let mut found = None;
