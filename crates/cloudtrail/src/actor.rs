@@ -20,6 +20,8 @@
 //! Source: CloudTrail User Guide, "CloudTrail userIdentity element". Out of scope: asking IAM or
 //! Identity Center who stands behind an id.
 
+use std::borrow::Cow;
+
 use raw_json::{Object, Value};
 
 /// Who acted, from `userIdentity` and what stands beside it.
@@ -119,24 +121,43 @@ const FACT_CHARACTERS: usize = 128;
 impl Actor {
     /// Reads who acted. Any record has an answer.
     pub fn of(record: Object<'_>) -> Actor {
-        let mut actor = match record.get("userIdentity") {
+        let [
+            identity,
+            event_name,
+            invoked_by,
+            recipient,
+            from_console,
+            additional,
+        ] = members(
+            record,
+            [
+                "userIdentity",
+                "eventName",
+                "invokedBy",
+                "recipientAccountId",
+                "sessionCredentialFromConsole",
+                "additionalEventData",
+            ],
+        );
+        let (mut actor, session_mfa) = match identity {
             Some(Value::Object(identity)) => Actor::of_identity(identity),
-            Some(other) => Actor::of_text(text(other)),
-            None => Actor::default(),
+            Some(other) => (Actor::of_text(owned(other)), None),
+            None => (Actor::default(), None),
         };
         if actor == Actor::default() {
             actor.kind = kind_without_identity(record);
         }
-        actor.invoked_by = actor.invoked_by.or_else(|| member(record, "invokedBy"));
+        actor.invoked_by = actor.invoked_by.or_else(|| invoked_by.and_then(owned));
         if actor.kind == ActorKind::AwsService && actor.name.is_none() {
             actor.name = actor.invoked_by.clone().or_else(|| calling_service(record));
         }
-        actor.mfa = mfa(record);
-        actor.from_console = record
-            .get("sessionCredentialFromConsole")
-            .and_then(truth)
-            .unwrap_or_default();
-        actor.cross_account = match (&actor.account_id, member(record, "recipientAccountId")) {
+        let sign_in_mfa = || additional?.get("MFAUsed").and_then(truth);
+        actor.mfa = match event_name.and_then(text).as_deref() {
+            Some("ConsoleLogin") => sign_in_mfa().or(session_mfa),
+            _ => session_mfa.or_else(sign_in_mfa),
+        };
+        actor.from_console = from_console.and_then(truth).unwrap_or_default();
+        actor.cross_account = match (&actor.account_id, recipient.and_then(text)) {
             (Some(own), Some(recipient)) if *own != recipient => Some(own.clone()),
             _ => None,
         };
@@ -197,42 +218,80 @@ impl Actor {
         }
     }
 
-    fn of_identity(object: Object<'_>) -> Actor {
-        let arn = member(object, "arn");
-        let principal_id = member(object, "principalId");
-        let identity = Identity {
-            object,
-            session: object.get("sessionContext").and_then(Value::as_object),
-            arn: arn.as_deref().map(PrincipalArn::parse).unwrap_or_default(),
-            principal_session: principal_id.as_deref().and_then(session_in_principal_id),
-        };
-        let kind = identity.kind();
-        Actor {
-            name: identity.name(&kind),
-            name_is_hidden: identity.text("userName").as_deref() == Some(HIDDEN),
-            session_name: identity.session_name(&kind),
-            source_identity: identity.in_session(&["sourceIdentity"]),
-            account_id: identity.account_id(),
-            access_key_id: identity.text("accessKeyId"),
-            invoked_by: identity.text("invokedBy"),
-            invoked_by_delegate: identity.at(&["invokedByDelegate", "accountId"]),
-            identity_provider: identity
-                .text("identityProvider")
-                .or_else(|| identity.in_session(&["webIdFederationData", "federatedProvider"])),
-            on_behalf_of: identity.at(&["onBehalfOf", "userId"]),
-            in_scope_of: ["sourceArn", "sourceAccount", "credentialsIssuedTo"]
-                .iter()
-                .find_map(|name| identity.at(&["inScopeOf", name])),
-            issuer_arn: identity.in_session(&["sessionIssuer", "arn"]),
-            assumed_root: identity.is_assumed_root(),
+    /// The actor, and whether the session says that it was authenticated with MFA.
+    fn of_identity(object: Object<'_>) -> (Actor, Option<bool>) {
+        let [
             kind,
+            user_name,
             arn,
             principal_id,
+            account_id,
+            access_key_id,
+            invoked_by,
+            invoked_by_delegate,
+            identity_provider,
+            on_behalf_of,
+            in_scope_of,
+            session,
+        ] = members(
+            object,
+            [
+                "type",
+                "userName",
+                "arn",
+                "principalId",
+                "accountId",
+                "accessKeyId",
+                "invokedBy",
+                "invokedByDelegate",
+                "identityProvider",
+                "onBehalfOf",
+                "inScopeOf",
+                "sessionContext",
+            ],
+        );
+        let (arn, principal_id) = (arn.and_then(text), principal_id.and_then(text));
+        let session = Session::of(session);
+        let identity = Identity {
+            written_kind: kind.and_then(text),
+            user_name: user_name.and_then(text),
+            account_id: account_id.and_then(text),
+            invoked_by: invoked_by.and_then(text),
+            user_id: text_in(on_behalf_of, "userId"),
+            arn: arn.as_deref().map(PrincipalArn::parse).unwrap_or_default(),
+            principal_session: principal_id.as_deref().and_then(session_in_principal_id),
+            session: &session,
+        };
+        let kind = identity.kind();
+        let actor = Actor {
+            name: identity.name(&kind).map(Cow::into_owned),
+            name_is_hidden: identity.user_name.as_deref() == Some(HIDDEN),
+            session_name: identity.session_name(&kind).map(String::from),
+            source_identity: session.source_identity.and_then(owned),
+            account_id: identity.account_id().map(Cow::into_owned),
+            access_key_id: access_key_id.and_then(owned),
+            invoked_by_delegate: text_in(invoked_by_delegate, "accountId").map(Cow::into_owned),
+            identity_provider: identity_provider
+                .and_then(text)
+                .or_else(|| text_in(session.web_identity, "federatedProvider"))
+                .map(Cow::into_owned),
+            in_scope_of: ["sourceArn", "sourceAccount", "credentialsIssuedTo"]
+                .iter()
+                .find_map(|name| text_in(in_scope_of, name))
+                .map(Cow::into_owned),
+            issuer_arn: session.of_issuer("arn").map(Cow::into_owned),
+            assumed_root: session.assumed_root.and_then(truth).unwrap_or_default(),
+            kind,
+            invoked_by: identity.invoked_by.map(Cow::into_owned),
+            on_behalf_of: identity.user_id.map(Cow::into_owned),
+            arn: arn.map(Cow::into_owned),
+            principal_id: principal_id.map(Cow::into_owned),
             // These need more of the record than its identity.
             from_console: false,
             mfa: None,
             cross_account: None,
-        }
+        };
+        (actor, session.mfa())
     }
 
     /// An identity that is a text and not an object.
@@ -248,40 +307,42 @@ impl Actor {
         }
     }
 
-    fn unbounded_name(&self) -> String {
+    fn unbounded_name(&self) -> Cow<'_, str> {
         let name = self.name.as_deref();
         let session = self.session_name.as_deref();
         let account = self.account_id.as_deref();
-        let joined = match (name, session) {
-            (Some(name), Some(session)) => Some(format!("{name}/{session}")),
-            (name, session) => name.or(session).map(String::from),
+        let joined = || match (name, session) {
+            (Some(name), Some(session)) => Some(Cow::Owned([name, "/", session].concat())),
+            (name, session) => name.or(session).map(Cow::Borrowed),
         };
         match &self.kind {
-            ActorKind::Root => account.map_or("root".into(), |id| format!("root of account {id}")),
+            ActorKind::Root => {
+                account.map_or("root".into(), |id| format!("root of account {id}").into())
+            }
             ActorKind::Insights => "CloudTrail Insights".into(),
             ActorKind::Aggregated => "various identities".into(),
             ActorKind::Anonymous => "anonymous caller".into(),
             _ if self.name_is_hidden => "hidden user name".into(),
             ActorKind::AwsAccount if account.is_some() => {
-                format!("account {}", account.unwrap_or_default())
+                format!("account {}", account.unwrap_or_default()).into()
             }
-            ActorKind::AwsService => joined.unwrap_or_else(|| "AWS service".into()),
+            ActorKind::AwsService => joined().unwrap_or("AWS service".into()),
             ActorKind::SamlUser | ActorKind::WebIdentityUser => {
-                match (joined, &self.identity_provider) {
+                match (joined(), &self.identity_provider) {
                     (Some(name), Some(provider)) => {
-                        format!("{} from {provider}", printable(&name, FACT_CHARACTERS))
+                        format!("{} from {provider}", printable(&name, FACT_CHARACTERS)).into()
                     }
                     (Some(name), None) => name,
-                    (None, Some(provider)) => format!("unknown identity from {provider}"),
+                    (None, Some(provider)) => format!("unknown identity from {provider}").into(),
                     (None, None) => self.any_id(),
                 }
             }
-            _ => joined.unwrap_or_else(|| self.any_id()),
+            _ => joined().unwrap_or_else(|| self.any_id()),
         }
     }
 
     /// What is left to tell an identity without a name from others.
-    fn any_id(&self) -> String {
+    fn any_id(&self) -> Cow<'_, str> {
         let ids = [
             &self.arn,
             &self.principal_id,
@@ -289,14 +350,12 @@ impl Actor {
             &self.access_key_id,
             &self.invoked_by,
         ];
-        ids.into_iter()
-            .flatten()
-            .next()
-            .cloned()
-            .unwrap_or_else(|| match &self.account_id {
-                Some(account) => format!("unknown identity of account {account}"),
-                None => "unknown identity".into(),
-            })
+        let id = ids.into_iter().flatten().next();
+        match (id, &self.account_id) {
+            (Some(id), _) => id.into(),
+            (None, Some(account)) => format!("unknown identity of account {account}").into(),
+            (None, None) => "unknown identity".into(),
+        }
     }
 
     fn facts(&self) -> Vec<String> {
@@ -395,8 +454,8 @@ impl Actor {
 }
 
 impl ActorKind {
-    fn of_type(name: String) -> ActorKind {
-        match name.as_str() {
+    fn of_type(name: &str) -> ActorKind {
+        match name {
             "Root" => ActorKind::Root,
             "IAMUser" => ActorKind::IamUser,
             "AssumedRole" => ActorKind::AssumedRole,
@@ -409,7 +468,7 @@ impl ActorKind {
             "Directory" => ActorKind::Directory,
             "IdentityCenterUser" => ActorKind::IdentityCenterUser,
             "Unknown" => ActorKind::Unknown,
-            _ => ActorKind::Other(name),
+            _ => ActorKind::Other(name.into()),
         }
     }
 }
@@ -425,6 +484,18 @@ impl ActorKind {
 /// assert_eq!(cloudtrail::printable("abcdef", 4), "abc…");
 /// ```
 pub fn printable(text: &str, most_characters: usize) -> String {
+    // Of printable ASCII nothing is replaced, and it has as many bytes as characters.
+    let is_plain = |byte| matches!(byte, b' '..=b'~');
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+    {
+        let cut = || text.get(..most_characters.saturating_sub(1));
+        return match text.len() > most_characters {
+            true => [cut().unwrap_or_default(), "…"].concat(),
+            false => text.into(),
+        };
+    }
     let mut shown: String = text.chars().take(most_characters).map(visible).collect();
     if text.chars().nth(most_characters).is_some() {
         shown.pop();
@@ -448,81 +519,113 @@ fn visible(character: char) -> char {
 
 /// A `userIdentity` while it is read.
 struct Identity<'a> {
-    object: Object<'a>,
-    session: Option<Object<'a>>,
+    written_kind: Option<Cow<'a, str>>,
+    user_name: Option<Cow<'a, str>>,
+    account_id: Option<Cow<'a, str>>,
+    invoked_by: Option<Cow<'a, str>>,
+    /// Of the Identity Center user on whose behalf the request was made.
+    user_id: Option<Cow<'a, str>>,
     arn: PrincipalArn<'a>,
     principal_session: Option<&'a str>,
+    session: &'a Session<'a>,
 }
 
-impl Identity<'_> {
+impl<'a> Identity<'a> {
     fn kind(&self) -> ActorKind {
-        match self.text("type") {
-            Some(name) if name == "AWSAccount" && self.is_anonymous() => ActorKind::Anonymous,
+        match self.written_kind.as_deref() {
+            Some("AWSAccount") if self.is_anonymous() => ActorKind::Anonymous,
             Some(name) => ActorKind::of_type(name),
-            None => self.arn.kind(self.text("invokedBy").is_some()),
+            None => self.arn.kind(self.invoked_by.is_some()),
         }
     }
 
-    fn name(&self, kind: &ActorKind) -> Option<String> {
-        let user_name = self.text("userName").filter(|name| name != HIDDEN);
-        let issuer = |member| self.in_session(&["sessionIssuer", member]);
-        let in_arn = || self.arn.name.map(String::from);
+    fn name(&self, kind: &ActorKind) -> Option<Cow<'a, str>> {
+        let user_name = || self.user_name.clone().filter(|name| name != HIDDEN);
+        let issuer = |member| self.session.of_issuer(member);
+        let in_arn = || self.arn.name.map(Cow::Borrowed);
         match kind {
             // `root` itself is no account alias.
-            ActorKind::Root => user_name.filter(|name| !name.eq_ignore_ascii_case("root")),
-            ActorKind::AssumedRole => issuer("userName").or_else(in_arn).or(user_name),
+            ActorKind::Root => user_name().filter(|name| !name.eq_ignore_ascii_case("root")),
+            ActorKind::AssumedRole => issuer("userName").or_else(in_arn).or_else(user_name),
             ActorKind::FederatedUser => issuer("userName").or_else(|| {
                 let is_root = issuer("type").as_deref() == Some("Root");
-                is_root.then(|| "root".into())
+                is_root.then_some("root".into())
             }),
-            ActorKind::AwsService => self.text("invokedBy"),
-            ActorKind::IdentityCenterUser => {
-                user_name.or_else(|| self.at(&["onBehalfOf", "userId"]))
-            }
-            ActorKind::AwsAccount | ActorKind::Anonymous => user_name,
-            _ => user_name.or_else(in_arn),
+            ActorKind::AwsService => self.invoked_by.clone(),
+            ActorKind::IdentityCenterUser => user_name().or_else(|| self.user_id.clone()),
+            ActorKind::AwsAccount | ActorKind::Anonymous => user_name(),
+            _ => user_name().or_else(in_arn),
         }
     }
 
-    fn session_name(&self, kind: &ActorKind) -> Option<String> {
+    fn session_name(&self, kind: &ActorKind) -> Option<&'a str> {
         let in_arn = match kind {
             ActorKind::AssumedRole | ActorKind::AwsAccount => self.arn.session,
             ActorKind::FederatedUser => self.arn.name,
             _ => return None,
         };
-        in_arn.or(self.principal_session).map(String::from)
+        in_arn.or(self.principal_session)
     }
 
-    fn account_id(&self) -> Option<String> {
-        self.text("accountId")
-            .filter(|_| !self.is_anonymous())
-            .or_else(|| self.arn.account.map(String::from))
-            .or_else(|| self.in_session(&["sessionIssuer", "accountId"]))
+    fn account_id(&self) -> Option<Cow<'a, str>> {
+        let written = self.account_id.clone().filter(|_| !self.is_anonymous());
+        written
+            .or_else(|| self.arn.account.map(Cow::Borrowed))
+            .or_else(|| self.session.of_issuer("accountId"))
     }
 
     /// S3 writes this as the account of an unsigned request.
     fn is_anonymous(&self) -> bool {
-        self.text("accountId").is_some_and(|account| {
+        self.account_id.as_deref().is_some_and(|account| {
             account.eq_ignore_ascii_case("ANONYMOUS_PRINCIPAL")
                 || account.eq_ignore_ascii_case("anonymous")
         })
     }
+}
 
-    fn is_assumed_root(&self) -> bool {
-        let written = self.session.and_then(|session| session.get("assumedRoot"));
-        written.and_then(truth).unwrap_or_default()
+/// A `sessionContext` while it is read.
+struct Session<'a> {
+    issuer: Option<Value<'a>>,
+    attributes: Option<Value<'a>>,
+    source_identity: Option<Value<'a>>,
+    web_identity: Option<Value<'a>>,
+    assumed_root: Option<Value<'a>>,
+}
+
+impl<'a> Session<'a> {
+    fn of(session: Option<Value<'a>>) -> Self {
+        let names = [
+            "sessionIssuer",
+            "attributes",
+            "sourceIdentity",
+            "webIdFederationData",
+            "assumedRoot",
+        ];
+        let session = session.and_then(Value::as_object);
+        let found = session.map(|session| members(session, names));
+        let [
+            issuer,
+            attributes,
+            source_identity,
+            web_identity,
+            assumed_root,
+        ] = found.unwrap_or_default();
+        Session {
+            issuer,
+            attributes,
+            source_identity,
+            web_identity,
+            assumed_root,
+        }
     }
 
-    fn text(&self, name: &str) -> Option<String> {
-        member(self.object, name)
+    fn of_issuer(&self, name: &str) -> Option<Cow<'a, str>> {
+        text_in(self.issuer, name)
     }
 
-    fn at(&self, path: &[&str]) -> Option<String> {
-        self.object.path(path).and_then(text)
-    }
-
-    fn in_session(&self, path: &[&str]) -> Option<String> {
-        self.session?.path(path).and_then(text)
+    fn mfa(&self) -> Option<bool> {
+        let written = self.attributes?.get("mfaAuthenticated");
+        written.and_then(truth)
     }
 }
 
@@ -612,61 +715,67 @@ fn kind_without_identity(record: Object<'_>) -> ActorKind {
 
 /// The service in `sourceIPAddress`, or the one whose event this is.
 fn calling_service(record: Object<'_>) -> Option<String> {
-    let is_service = |name: &String| name.ends_with(".amazonaws.com") || name == "AWS Internal";
+    let is_service =
+        |name: &Cow<'_, str>| name.ends_with(".amazonaws.com") || name == "AWS Internal";
     ["sourceIPAddress", "eventSource"]
         .into_iter()
         .find_map(|name| member(record, name).filter(is_service))
-}
-
-/// `MFAUsed` of a sign-in, else `mfaAuthenticated` of the session; the other one if it is missing.
-fn mfa(record: Object<'_>) -> Option<bool> {
-    let of_session = || {
-        let path = [
-            "userIdentity",
-            "sessionContext",
-            "attributes",
-            "mfaAuthenticated",
-        ];
-        record.path(&path).and_then(truth)
-    };
-    let of_sign_in = || {
-        record
-            .path(&["additionalEventData", "MFAUsed"])
-            .and_then(truth)
-    };
-    if member(record, "eventName").as_deref() == Some("ConsoleLogin") {
-        of_sign_in().or_else(of_session)
-    } else {
-        of_session().or_else(of_sign_in)
-    }
+        .map(Cow::into_owned)
 }
 
 fn truth(value: Value<'_>) -> Option<bool> {
     match value {
         Value::Bool(value) => Some(value),
-        Value::String(text) => match text.decode().to_ascii_lowercase().as_str() {
-            "true" | "yes" => Some(true),
-            "false" | "no" => Some(false),
-            _ => None,
-        },
+        Value::String(text) => {
+            let text = text.decode();
+            let says = |word: &str| text.eq_ignore_ascii_case(word);
+            match says("true") || says("yes") {
+                true => Some(true),
+                false => (says("false") || says("no")).then_some(false),
+            }
+        }
         _ => None,
     }
 }
 
-fn member(object: Object<'_>, name: &str) -> Option<String> {
+/// The members of these names, in one pass; of several of one name the last one.
+fn members<'a, const N: usize>(object: Object<'a>, names: [&str; N]) -> [Option<Value<'a>>; N] {
+    let mut found = [None; N];
+    for (name, value) in object.members() {
+        // Bytes say it all unless there are escapes among them.
+        let escaped = name.raw().contains(&b'\\').then(|| name.decode());
+        let name = escaped.as_deref().map_or(name.raw(), str::as_bytes);
+        for (known, found) in names.iter().zip(&mut found) {
+            if name == known.as_bytes() {
+                *found = Some(value);
+            }
+        }
+    }
+    found
+}
+
+fn member<'a>(object: Object<'a>, name: &str) -> Option<Cow<'a, str>> {
     object.get(name).and_then(text)
 }
 
+fn text_in<'a>(value: Option<Value<'a>>, name: &str) -> Option<Cow<'a, str>> {
+    value?.get(name).and_then(text)
+}
+
 /// A string that is not blank, or a number, as text.
-fn text(value: Value<'_>) -> Option<String> {
+fn text(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => {
             let text = text.decode();
-            (!text.trim().is_empty()).then(|| text.into_owned())
+            (!text.trim_start().is_empty()).then_some(text)
         }
         Value::Number(digits) => Some(digits.into()),
         _ => None,
     }
+}
+
+fn owned(value: Value<'_>) -> Option<String> {
+    text(value).map(Cow::into_owned)
 }
 
 #[cfg(test)]

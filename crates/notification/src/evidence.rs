@@ -1,15 +1,16 @@
 //! What is kept of a matching event so that it can be shown: small, masked, safe to print.
 
-use cloudtrail::{Actor, ActorKind, event_id, printable};
-use jiff::Timestamp;
+use std::borrow::Cow;
+
+use cloudtrail::{Actor, ActorKind, printable};
 use raw_json::{Object, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::finding::FindingText;
 use crate::mask::mask_text;
 use crate::phrase::{Phrase, any_target};
-use crate::request::{Request, text};
-use crate::words::rounded;
+use crate::request::{Request, text, written};
+use crate::words::{rfc3339, rounded};
 
 /// What is kept of one matching event.
 ///
@@ -161,54 +162,127 @@ impl Evidence {
     /// # Ok::<(), raw_json::SyntaxError>(())
     /// ```
     pub fn of(record: Object<'_>, context: &EvidenceContext<'_>) -> Evidence {
+        let members = Members::of(record);
         let mut actor = Actor::of(record);
         let actor_arn = actor.arn.take().filter(|arn| !arn.is_empty());
         let user_name = match actor_arn {
             Some(_) => None,
-            None => user_name(record, &actor),
+            None => user_name(&members, &actor),
         };
         // Joined to one another they have lost the shape of what they are.
         for name in [&mut actor.name, &mut actor.session_name] {
-            *name = name.take().map(|name| mask_text(&name).into_owned());
+            *name = name.take().map(masked);
         }
-        let kind = kind(record, &actor);
+        let kind = kind(&members, &actor);
         let told = match kind {
             EventKind::Insight => Told::of_insight(record),
-            _ => Told::of_call(record),
+            _ => Told::of_call(&members),
         };
-        let member = |name| record.get(name).and_then(text);
-        let region = member("awsRegion").or_else(|| context.region.map(String::from));
+        let shown_member = |value: Option<Value<'_>>, most_characters| {
+            let text = value.and_then(written);
+            text.map(|text| shown(&text, most_characters))
+        };
+        let region = members.region.and_then(written);
+        let region = region.or_else(|| context.region.map(Cow::Borrowed));
         Evidence {
             time: context.time,
             event_time: (!context.time_from_key)
-                .then(|| Timestamp::from_second(context.time).ok())
-                .flatten()
-                .map(|time| time.to_string()),
-            event_id: event_id(record).map(|id| shown(&id, ID_CHARACTERS)),
+                .then(|| rfc3339(context.time))
+                .flatten(),
+            event_id: members.event_id().map(|id| shown(&id, ID_CHARACTERS)),
             event_name: told.event_name.unwrap_or_else(|| UNNAMED.into()),
             event_source: told.event_source.unwrap_or_default(),
             kind,
-            outcome: outcome(record, kind),
-            actor: shown(&actor.short_name(), usize::MAX),
-            actor_detail: shown(&actor.describe(), usize::MAX),
+            outcome: outcome(&members, kind),
+            actor: masked(actor.short_name()),
+            actor_detail: masked(actor.describe()),
             actor_is_machine: actor.is_machine(),
             mfa: actor.mfa.filter(|_| actor.mfa_is_telling()),
-            source_ip: member("sourceIPAddress").map(|source| shown(&source, ID_CHARACTERS)),
-            user_agent: member("userAgent").map(|agent| shown(&agent, TEXT_CHARACTERS)),
+            source_ip: shown_member(members.source_ip, ID_CHARACTERS),
+            user_agent: shown_member(members.user_agent, TEXT_CHARACTERS),
             account: shown(context.account, ID_CHARACTERS),
             region: region.map(|region| shown(&region, ID_CHARACTERS)),
             error_code: told.error_code,
-            error_message: member("errorMessage").map(|text| shown(&text, TEXT_CHARACTERS)),
+            error_message: shown_member(members.error_message, TEXT_CHARACTERS),
             target: told.target,
             detail: told.detail,
             location: printable(context.location, usize::MAX),
             record_index: context.record_index,
             time_from_key: context.time_from_key,
-            correction: is_correction(record),
+            correction: is_correction(&members),
             actor_arn: actor_arn.map(|arn| shown(&arn, TEXT_CHARACTERS)),
             user_name: user_name.map(|name| shown(&name, ID_CHARACTERS)),
             finding: None,
         }
+    }
+}
+
+/// The members of a record that evidence is taken from, in one pass; of several of one name the last one.
+#[derive(Default)]
+struct Members<'a> {
+    event_id: Option<Value<'a>>,
+    aggregated_event_id: Option<Value<'a>>,
+    event_type: Option<Value<'a>>,
+    event_name: Option<Value<'a>>,
+    event_source: Option<Value<'a>>,
+    region: Option<Value<'a>>,
+    source_ip: Option<Value<'a>>,
+    user_agent: Option<Value<'a>>,
+    error_code: Option<Value<'a>>,
+    error_message: Option<Value<'a>>,
+    parameters: Option<Value<'a>>,
+    response: Option<Value<'a>>,
+    resources: Option<Value<'a>>,
+    identity: Option<Value<'a>>,
+    addendum: Option<Value<'a>>,
+}
+
+impl<'a> Members<'a> {
+    fn of(record: Object<'a>) -> Self {
+        let mut members = Members::default();
+        for (name, value) in record.members() {
+            // Bytes say it all unless there are escapes among them.
+            let escaped = name.raw().contains(&b'\\').then(|| name.decode());
+            let name = escaped.as_deref().map_or(name.raw(), str::as_bytes);
+            if let Some(place) = members.place(name) {
+                *place = Some(value);
+            }
+        }
+        members
+    }
+
+    fn place(&mut self, name: &[u8]) -> Option<&mut Option<Value<'a>>> {
+        Some(match name {
+            b"eventID" => &mut self.event_id,
+            b"eventId" => &mut self.aggregated_event_id,
+            b"eventType" => &mut self.event_type,
+            b"eventName" => &mut self.event_name,
+            b"eventSource" => &mut self.event_source,
+            b"awsRegion" => &mut self.region,
+            b"sourceIPAddress" => &mut self.source_ip,
+            b"userAgent" => &mut self.user_agent,
+            b"errorCode" => &mut self.error_code,
+            b"errorMessage" => &mut self.error_message,
+            b"requestParameters" => &mut self.parameters,
+            b"responseElements" => &mut self.response,
+            b"resources" => &mut self.resources,
+            b"userIdentity" => &mut self.identity,
+            b"addendum" => &mut self.addendum,
+            _ => return None,
+        })
+    }
+
+    fn event_id(&self) -> Option<Cow<'a, str>> {
+        let text = |id: Option<Value<'a>>| id?.as_str().filter(|id| !id.is_empty());
+        text(self.event_id).or_else(|| text(self.aggregated_event_id))
+    }
+}
+
+/// With its secrets masked, if it has any.
+fn masked(text: String) -> String {
+    match mask_text(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(masked) => masked,
     }
 }
 
@@ -227,11 +301,13 @@ struct Told {
 }
 
 impl Told {
-    fn of_call(record: Object<'_>) -> Told {
-        let member = |name| record.get(name).and_then(text);
-        let id = |name| member(name).map(|text| shown(&text, ID_CHARACTERS));
-        let (event_name, event_source) = (id("eventName"), id("eventSource"));
-        let request = Request::of(record);
+    fn of_call(members: &Members<'_>) -> Told {
+        let id = |value: Option<Value<'_>>| {
+            let text = value.and_then(written);
+            text.map(|text| shown(&text, ID_CHARACTERS))
+        };
+        let (event_name, event_source) = (id(members.event_name), id(members.event_source));
+        let request = Request::new(members.parameters, members.response, members.resources);
         let source = event_source.as_deref().unwrap_or_default();
         let phrase = Phrase::find(source, event_name.as_deref().unwrap_or_default());
         let target = match phrase {
@@ -243,7 +319,7 @@ impl Told {
         Told {
             target: target.map(text),
             detail: detail.map(text),
-            error_code: id("errorCode"),
+            error_code: id(members.error_code),
             event_name,
             event_source,
         }
@@ -279,13 +355,13 @@ impl Told {
 }
 
 /// A name that CloudTrail hides says nothing about who it was.
-fn user_name(record: Object<'_>, actor: &Actor) -> Option<String> {
-    let name = record.path(&["userIdentity", "userName"]).and_then(text);
+fn user_name(members: &Members<'_>, actor: &Actor) -> Option<String> {
+    let name = members.identity?.get("userName").and_then(text);
     name.filter(|name| !name.is_empty() && !actor.name_is_hidden)
 }
 
-fn kind(record: Object<'_>, actor: &Actor) -> EventKind {
-    let event_type = record.get("eventType").and_then(text).unwrap_or_default();
+fn kind(members: &Members<'_>, actor: &Actor) -> EventKind {
+    let event_type = members.event_type.and_then(written).unwrap_or_default();
     match actor.kind {
         ActorKind::Insights => EventKind::Insight,
         ActorKind::Aggregated => EventKind::Aggregated,
@@ -296,20 +372,20 @@ fn kind(record: Object<'_>, actor: &Actor) -> EventKind {
 
 /// Some events say in `errorCode` that they failed, sign-ins in `errorMessage` and
 /// `responseElements`.
-fn outcome(record: Object<'_>, kind: EventKind) -> Outcome {
+fn outcome(members: &Members<'_>, kind: EventKind) -> Outcome {
     if kind == EventKind::Insight {
         return Outcome::Succeeded;
     }
-    let member = |name| record.get(name).and_then(text);
-    if let Some(code) = member("errorCode") {
+    if let Some(code) = members.error_code.and_then(written) {
         return match is_denial(&code) {
             true => Outcome::Denied,
             false => Outcome::Failed,
         };
     }
-    let name = member("eventName").unwrap_or_default();
-    let response = record.path(&["responseElements", &name]).and_then(text);
-    if member("errorMessage").is_some() || response.as_deref() == Some("Failure") {
+    let name = members.event_name.and_then(written).unwrap_or_default();
+    let response = || members.response?.get(&name).and_then(written);
+    if members.error_message.and_then(written).is_some() || response().as_deref() == Some("Failure")
+    {
         Outcome::Failed
     } else {
         Outcome::Succeeded
@@ -331,8 +407,8 @@ fn is_denial(code: &str) -> bool {
 }
 
 /// `UPDATED_DATA` corrects an event; the other reasons of an addendum say why it is late.
-fn is_correction(record: Object<'_>) -> bool {
-    let of_addendum = |name| record.path(&["addendum", name]).and_then(text);
+fn is_correction(members: &Members<'_>) -> bool {
+    let of_addendum = |name| members.addendum?.get(name).and_then(written);
     of_addendum("reason").is_some_and(|reason| reason == "UPDATED_DATA")
         || of_addendum("originalEventID").is_some()
 }

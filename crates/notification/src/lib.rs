@@ -28,7 +28,7 @@
 //! [`Incident`] what is sent, as text (`body`), JSON (`machine`) and for chats (`chat`), and
 //! [`summary()`] one message of what was held back. What an integrity check found is evidence, too (`finding`), and
 //! is told in words of its own (`finding_story`, `finding_body`). [`mask_text`] and [`mask_json`] take secrets out
-//! (`mask`).
+//! (`mask`, `marks`).
 //!
 //! The promise: every record has evidence and every set of evidence a story, the same in any order;
 //! nothing that comes from an event breaks the line, moves the terminal, or grows without bound; what
@@ -50,6 +50,7 @@ mod finding_body;
 mod finding_story;
 mod fit;
 mod machine;
+mod marks;
 mod mask;
 mod message;
 mod page;

@@ -27,6 +27,8 @@ use std::sync::LazyLock;
 use raw_json::{Cursor, Entered, Object, Str, Value};
 use regex::Regex;
 
+use crate::marks::{Marks, Search};
+
 /// What stands in place of a secret.
 const MASK: &str = "***";
 
@@ -34,32 +36,41 @@ const MASK: &str = "***";
 pub fn mask_text(text: &str) -> Cow<'_, str> {
     let mut secrets = Vec::new();
     // Most texts are names, addresses and ids: what a search needs to find anything is looked for first.
-    let spaced = text.contains(char::is_whitespace);
-    if text.len() >= SHORTEST_SHAPE {
-        by_shape(text, &mut secrets);
+    let marks = Marks::of(text);
+    if !marks.is_empty() {
+        by_mark(text, marks, &mut secrets);
     }
-    if spaced {
-        by_announcement(text, &mut secrets);
-    }
-    if text.contains("://") {
-        in_urls(text, &mut secrets);
-    }
-    if text.contains("AKIA") || text.contains("ASIA") {
-        beside_access_key_ids(text, &mut secrets);
-    }
-    if text.len() >= SECRET_KEY_BYTES && text.contains(['/', '+']) {
-        standing_alone(text, &mut secrets);
-    }
-    if TELLING_NAME.is_match(text) {
-        by_name(text, &mut secrets);
-    }
-    if TELLING_FLAG.is_match(text) {
-        by_flag(text, &mut secrets);
-    }
+    standing_alone(text, &mut secrets);
     if secrets.is_empty() {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(replace(text, secrets, MASK))
+    }
+}
+
+/// The searches that need something particular to be in the text.
+fn by_mark(text: &str, marks: Marks, secrets: &mut Vec<Range<usize>>) {
+    if marks.has(Search::Shape) {
+        by_shape(text, secrets);
+    }
+    if marks.has(Search::Announcement) {
+        by_announcement(text, secrets);
+    }
+    if marks.has(Search::Url) && text.contains('@') {
+        in_urls(text, secrets);
+    }
+    if marks.has(Search::AccessKeyId) {
+        beside_access_key_ids(text, secrets);
+    }
+    if marks.has(Search::Name) {
+        let is_separated = text.contains(['=', ':']);
+        if is_separated && TELLING_NAME.is_match(text) {
+            by_name(text, secrets);
+        }
+        let has_words = text.contains(char::is_whitespace);
+        if has_words && TELLING_FLAG.is_match(text) {
+            by_flag(text, secrets);
+        }
     }
 }
 
@@ -225,10 +236,7 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a literal pattern compiles")
 }
 
-/// The fewest bytes that one of [`SHAPES`] has: `xoxb-` and ten more.
-const SHORTEST_SHAPE: usize = 15;
-
-/// Whole secrets that are known by their shape.
+/// Whole secrets that are known by their shape. Each has one of the marks of [`Search::Shape`].
 static SHAPES: LazyLock<Regex> = LazyLock::new(|| {
     regex(
         r"(?x)
@@ -283,8 +291,6 @@ fn in_urls(text: &str, secrets: &mut Vec<Range<usize>>) {
 static ACCESS_KEY_ID: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?-u:\b)(?:AKIA|ASIA)[A-Z0-9]{12,20}(?-u:\b)"));
 
-static BASE64_RUN: LazyLock<Regex> = LazyLock::new(|| regex(r"[A-Za-z0-9/+]+"));
-
 /// How far from its id a secret access key is looked for.
 const BESIDE_BYTES: usize = 200;
 
@@ -298,13 +304,13 @@ fn beside_access_key_ids(text: &str, secrets: &mut Vec<Range<usize>>) {
         let next = ids.partition_point(|id| id + BESIDE_BYTES < start);
         ids.get(next).is_some_and(|id| *id <= start + BESIDE_BYTES)
     };
-    for run in BASE64_RUN.find_iter(text) {
-        if run.len() == SECRET_KEY_BYTES
-            && has(run.as_str(), u8::is_ascii_uppercase)
-            && has(run.as_str(), u8::is_ascii_lowercase)
-            && is_beside_id(run.start())
+    for run in runs_like_keys(text) {
+        let key = text.get(run.clone()).unwrap_or_default();
+        if has(key, u8::is_ascii_uppercase)
+            && has(key, u8::is_ascii_lowercase)
+            && is_beside_id(run.start)
         {
-            secrets.push(run.range());
+            secrets.push(run);
         }
     }
 }
@@ -315,18 +321,17 @@ const SECRET_KEY_BYTES: usize = 40;
 /// 40 characters of base64 that are neither an id (those have no `/` or `+`) nor part of something
 /// longer nor of the path of an ARN or address: a secret access key.
 fn standing_alone(text: &str, secrets: &mut Vec<Range<usize>>) {
-    for run in BASE64_RUN.find_iter(text) {
-        let key = run.as_str();
-        let is_key = key.len() == SECRET_KEY_BYTES
-            && has(key, |byte| matches!(byte, b'/' | b'+'))
+    for run in runs_like_keys(text) {
+        let key = text.get(run.clone()).unwrap_or_default();
+        let is_key = has(key, |byte| matches!(byte, b'/' | b'+'))
             && has(key, u8::is_ascii_uppercase)
             && has(key, u8::is_ascii_lowercase)
             && has(key, u8::is_ascii_digit);
         if !is_key {
             continue;
         }
-        let before = text.get(..run.start()).unwrap_or_default();
-        let after = text.get(run.end()..).unwrap_or_default();
+        let before = text.get(..run.start).unwrap_or_default();
+        let after = text.get(run.end..).unwrap_or_default();
         // `-`, `_` and a final `=` are of base64 too.
         let goes_on = before.ends_with(['-', '_']) || after.starts_with(['-', '_', '=']);
         let word = before
@@ -336,16 +341,37 @@ fn standing_alone(text: &str, secrets: &mut Vec<Range<usize>>) {
         let is_path = !word.contains(['?', '='])
             && (word.contains("arn:") || word.contains("://") || key.starts_with("//"));
         if !goes_on && !is_path {
-            secrets.push(run.range());
+            secrets.push(run);
         }
     }
+}
+
+/// Where base64 goes on for exactly as long as a secret access key, in order.
+///
+/// A run so long covers one byte of every forty, so no other bytes need be looked at to find all of them.
+fn runs_like_keys(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let probes = (SECRET_KEY_BYTES - 1..text.len()).step_by(SECRET_KEY_BYTES);
+    probes.filter_map(|probe| {
+        let (before, from) = text.as_bytes().split_at(probe);
+        let is_base64 = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'+');
+        // One more than a key has is too many, however many follow.
+        let most = SECRET_KEY_BYTES + 1;
+        let behind = from.iter().take(most).take_while(is_base64).count();
+        if behind == 0 {
+            return None;
+        }
+        let ahead = before.iter().rev().take(most).take_while(is_base64);
+        let start = probe - ahead.count();
+        let run = start..probe + behind;
+        (run.len() == SECRET_KEY_BYTES).then_some(run)
+    })
 }
 
 fn has(text: &str, of_kind: fn(&u8) -> bool) -> bool {
     text.bytes().any(|byte| of_kind(&byte))
 }
 
-/// Every name that [`Secrecy::of`] takes for a secret's has one of these in it.
+/// Every name that [`Secrecy::of`] takes for a secret's has one of these in it, and they have the marks of [`Search::Name`].
 const TELLING: &str = "(?:pass|pwd|psk|secret|key|authorization|cookie|string|plain|data|assertion|signature|code|jwt|token|credential)";
 
 /// A telling name in front of a separator: whether there is one is found quickly, where it begins and
@@ -669,6 +695,16 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn every_telling_name_has_a_mark() {
+        let stems = TELLING.trim_start_matches("(?:").trim_end_matches(')');
+        for stem in stems.split('|') {
+            for stem in [stem.to_owned(), stem.to_uppercase()] {
+                assert!(Marks::of(&stem).has(Search::Name), "{stem}");
+            }
+        }
+    }
     use proptest::prelude::*;
 
     const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -966,6 +1002,58 @@ mod tests {
 
     fn planted() -> impl Strategy<Value = String> {
         "[A-Z][a-z0-9]{12,20}Zq"
+    }
+
+    /// What all the searches find, whether or not there is a mark for them.
+    fn masked_by_all_searches(text: &str) -> String {
+        let mut secrets = Vec::new();
+        by_shape(text, &mut secrets);
+        by_announcement(text, &mut secrets);
+        in_urls(text, &mut secrets);
+        beside_access_key_ids(text, &mut secrets);
+        standing_alone(text, &mut secrets);
+        by_name(text, &mut secrets);
+        by_flag(text, &mut secrets);
+        replace(text, secrets, MASK)
+    }
+
+    /// Pieces of what the searches look for, whole and cut, between others.
+    fn pieced() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            3 => "-----BEGIN (RSA )?PRIVATE KEY-----|-----END PRIVATE KEY-----",
+            3 => "eyJ[a-zA-Z0-9_-]{6,9}[.][A-Za-z0-9_-]{3,5}[.][a-z]{0,3}",
+            3 => "(IQoJb3JpZ2lu|F[wQ]oGZXIvYXdz|AQoDYXdz|AQoEXAMPLE)[A-Za-z0-9+/=_%-]{7,9}",
+            3 => "(gh[pousr]_|github_pat_|glpat-|npm_)[A-Za-z0-9]{19,36}",
+            3 => "(xox[a-z]-|xapp-)[A-Za-z0-9-]{9,11}|hooks[.]slack[.]com/services/[A-Z0-9/]{0,3}",
+            3 => "([sr]k_(live|test)_[A-Za-z0-9]{15,17})|sk-[A-Za-z0-9_-]{31,33}|pypi-[A-Za-z0-9_-]{39,41}",
+            3 => "AIza[A-Za-z0-9_-]{34,36}|SG[.][A-Za-z0-9_-]{15,17}[.][A-Za-z0-9_-]{15,17}",
+            3 => "([Bb]earer|BASIC)[ \u{85}\u{a0}\n][A-Za-z0-9._~+/=-]{7,9}",
+            3 => "://[a-z/@]{0,3}:[a-z]{0,3}@?",
+            3 => "(AKIA|ASIA)[A-Z0-9]{11,21}",
+            3 => "[A-Za-z0-9/+]{39,41}",
+            6 => prop::sample::select(SECRET_ENDINGS).prop_map(String::from),
+            2 => prop::sample::select(OPEN_ENDINGS).prop_map(String::from),
+            3 => "(?i)(pass|pwd|psk|token|credential)s?|secret(value|string|data)",
+            6 => "[-]{1,2}|[ =:]|=>|: |\"|\\\\?['\"]|[.,;_/&]",
+            4 => ".{0,5}|[A-Za-z0-9+/]{1,30}",
+        ];
+        prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_search_that_is_left_out_would_have_found_nothing(text in pieced()) {
+            prop_assert_eq!(mask_text(&text), masked_by_all_searches(&text));
+        }
+
+        #[test]
+        fn runs_like_keys_are_the_runs_that_long(text in "([A-Za-z0-9/+]{40}|[A-Za-z0-9/+]{0,90}|[-.é ]){0,8}") {
+            let runs = regex(r"[A-Za-z0-9/+]+");
+            let so_long = runs.find_iter(&text).map(|run| run.range()).filter(|run| run.len() == SECRET_KEY_BYTES);
+            prop_assert_eq!(runs_like_keys(&text).collect::<Vec<_>>(), so_long.collect::<Vec<_>>());
+        }
     }
 
     proptest! {

@@ -119,9 +119,11 @@ impl Phrase {
 
 /// `ec2` of `ec2.amazonaws.com`.
 pub(crate) fn service(source: &str) -> &str {
-    source
-        .split_once(".amazonaws.com")
-        .map_or(source, |(service, _)| service)
+    let mut parts = source
+        .match_indices('.')
+        .map(|(dot, _)| source.split_at(dot));
+    let service = parts.find(|(_, rest)| rest.starts_with(".amazonaws.com"));
+    service.map_or(source, |(service, _)| service)
 }
 
 /// What any other call was made on.
