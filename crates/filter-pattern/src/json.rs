@@ -8,7 +8,7 @@ use raw_json::{Object, Value};
 
 use crate::compare::{Condition, OPERATORS, Operator, Selected};
 use crate::error::CompileError;
-use crate::logic::{Builder, Tree};
+use crate::logic::{Builder, Node, Tree};
 use crate::scanner::{Scanner, is_bare, is_name, is_white_space, quote};
 use crate::selector::{Selector, unexpected_character};
 
@@ -78,6 +78,19 @@ impl JsonPattern {
             test.is_some_and(|test| test.holds_in(record))
         };
         self.tree.decide(holds)
+    }
+
+    /// Is the pattern true only if this test is?
+    pub(crate) fn requires(&self, test: usize) -> bool {
+        let nodes = self.tree.nodes();
+        match nodes.last() {
+            Some(Node::Test(only)) => *only == test,
+            Some(Node::All(children)) => {
+                let mut children = children.iter().filter_map(|child| nodes.get(*child));
+                children.any(|child| *child == Node::Test(test))
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn write(&self, out: &mut String, spacious: bool) {

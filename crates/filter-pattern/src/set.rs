@@ -56,6 +56,8 @@ struct Formula {
     tree: Tree,
     /// For each test of the tree the test of the trie, and whether it must *not* have held.
     tests: Vec<(usize, bool)>,
+    /// Those without which it cannot be true, as far as the quick walk asks them.
+    required: Vec<(usize, bool)>,
 }
 
 /// A test that is asked when a formula gets to it.
@@ -220,20 +222,25 @@ impl PatternSet {
         let Scratch { held, asked, .. } = scratch;
         // Seldom needed: it takes no memory until then.
         let mut selected = Vec::new();
-        let mut has_held = |id: usize| {
-            let later = self.asked_later.get(id).and_then(Option::as_ref);
-            if is_quick
-                && let Some(later) = later
-                && let (Some(asked), Some(held)) = (asked.get_mut(id), held.get_mut(id))
-                && std::mem::replace(asked, call) != call
-                && later.has_held(record, &mut selected)
-            {
-                *held = call;
-            }
-            held.get(id) == Some(&call)
-        };
         let queue = scratch.queue.iter();
         for formula in queue.filter_map(|queued| self.formulas.get(*queued)) {
+            let differs =
+                |(id, negated): &(usize, bool)| (held.get(*id) == Some(&call)) == *negated;
+            if formula.required.iter().any(differs) {
+                continue;
+            }
+            let mut has_held = |id: usize| {
+                let later = self.asked_later.get(id).and_then(Option::as_ref);
+                if is_quick
+                    && let Some(later) = later
+                    && let (Some(asked), Some(held)) = (asked.get_mut(id), held.get_mut(id))
+                    && std::mem::replace(asked, call) != call
+                    && later.has_held(record, &mut selected)
+                {
+                    *held = call;
+                }
+                held.get(id) == Some(&call)
+            };
             let holds = |test: usize| {
                 let known = formula.tests.get(test);
                 known.is_some_and(|(test, negated)| has_held(*test) != *negated)
@@ -276,13 +283,14 @@ impl PatternSet {
             pattern,
             tree: json.tree.clone(),
             tests,
+            required: Vec::new(),
         });
     }
 }
 
 impl PatternSet {
     /// Decides for each formula which tests to wait for. Returns the trie of those that are asked of every record: the awaited
-    /// ones, and all of the formulas that nearly every record gets to.
+    /// ones, all of the formulas that nearly every record gets to, and what costs next to nothing.
     fn await_tests(&mut self, patterns: &[&JsonPattern]) -> Trie {
         let mut asked_always = vec![false; self.awaited_by.len()];
         // How many formulas have each test.
@@ -308,12 +316,19 @@ impl PatternSet {
                     formulas.push(number);
                 }
                 if let Some(always) = asked_always.get_mut(*id) {
-                    *always |= is_awaited || !seldom;
+                    let condition = json.tests.get(place).map(|test| &test.condition);
+                    *always |= is_awaited || !seldom || condition.is_some_and(is_cheap);
                 }
             }
             if awaited.is_none() {
                 self.unawaited.push(number);
             }
+        }
+        for (formula, json) in self.formulas.iter_mut().zip(patterns) {
+            let tests = formula.tests.iter().enumerate();
+            let is_asked = |id: usize| asked_always.get(id) == Some(&true);
+            let required = tests.filter(|(place, (id, _))| is_asked(*id) && json.requires(*place));
+            formula.required = required.map(|(_, test)| *test).collect();
         }
         let mut trie = Trie::default();
         self.asked_later = vec![None; asked_always.len()];
@@ -408,6 +423,20 @@ fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Opti
             }
         });
     awaited.pop()?
+}
+
+/// Is a test asked of every record that has the field, though nobody waits for it? Those are that one look-up or search answers for
+/// all of their kind.
+fn is_cheap(condition: &Condition) -> bool {
+    match condition {
+        Condition::Equal(Operand::Expression(expression)) => !expression.required().is_empty(),
+        Condition::NotEqual(_) => false,
+        Condition::Equal(_)
+        | Condition::Ordered(..)
+        | Condition::IsNull
+        | Condition::Is(_)
+        | Condition::NotExists => true,
+    }
 }
 
 /// A rough guess what it costs to ask a test of every record, and to go on where it holds; `None` for one that asks for
