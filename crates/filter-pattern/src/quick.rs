@@ -4,7 +4,7 @@
 //! expressions say of a text is remembered, since a few texts make up most of a log file. It gives up where a name that is asked for stands twice in an
 //! object; then the walk of `trie`, which knows what that means, starts afresh.
 
-use raw_json::{IndexedArray, IndexedObject, IndexedValue, Str, Value};
+use raw_json::{IndexedArray, IndexedKind, IndexedObject, IndexedValue, Str, Value};
 
 use crate::byte_table::{ByteTable, hash};
 use crate::compare::{Condition, Selected};
@@ -29,6 +29,8 @@ pub(crate) struct QuickNode {
     pub(crate) elements: Vec<(usize, u32)>,
     pub(crate) any_element: Option<u32>,
     pub(crate) tests: QuickTests,
+    /// Is there anything behind it?
+    pub(crate) leads_on: bool,
     /// Its place among the members of the record that are wanted.
     pub(crate) wanted: Option<usize>,
 }
@@ -47,6 +49,7 @@ pub(crate) struct QuickTests {
     memo: usize,
     /// For everything but texts.
     all: Tests,
+    is_empty: bool,
 }
 
 impl QuickTests {
@@ -73,6 +76,7 @@ impl QuickTests {
             of_texts: TextConditions::new(of_texts.cloned().collect()),
             memo: 0,
             all: tests.clone(),
+            is_empty: tests.is_empty(),
         }
     }
 }
@@ -189,22 +193,30 @@ impl<'w, 'r> Walk<'w, 'r> {
         if let Some(place) = node.wanted.and_then(|place| self.wanted.get_mut(place)) {
             *place = Some(value.value());
         }
-        if let Some(text) = value.string() {
-            self.text(tests, text, value.may_have_escapes());
-        } else if let Some(object) = value.as_object() {
-            self.scratch.log.extend(&tests.presence);
-            if !node.names.is_empty() || node.any_member.is_some() {
-                self.object(node, object)?;
+        match value.kind() {
+            _ if tests.is_empty && !node.leads_on => {}
+            IndexedKind::String(text) => {
+                if !tests.is_empty {
+                    self.text(tests, text, value.may_have_escapes());
+                }
             }
-        } else if let Some(array) = value.as_array() {
-            self.scratch.log.extend(&tests.presence);
-            if !node.elements.is_empty() || node.any_element.is_some() {
-                self.array(node, array)?;
+            IndexedKind::Object(object) => {
+                self.scratch.log.extend(&tests.presence);
+                if !node.names.is_empty() || node.any_member.is_some() {
+                    self.object(node, object)?;
+                }
             }
-        } else {
-            tests.all.note(&Selected::from(value.value()), |test| {
-                self.scratch.log.push(test)
-            });
+            IndexedKind::Array(array) => {
+                self.scratch.log.extend(&tests.presence);
+                if !node.elements.is_empty() || node.any_element.is_some() {
+                    self.array(node, array)?;
+                }
+            }
+            IndexedKind::Other => {
+                let log = &mut self.scratch.log;
+                let selected = Selected::from(value.value());
+                tests.all.note(&selected, |test| log.push(test));
+            }
         }
         Some(())
     }

@@ -112,6 +112,7 @@ impl Trie {
                 elements,
                 any_element: node.any_element.as_ref().map(number),
                 tests: QuickTests::new(&node.tests),
+                leads_on: node.leads_on(),
                 wanted: wanted.iter().position(|wanted| *wanted == place),
             }
         });
@@ -194,6 +195,10 @@ impl Tests {
     pub(crate) fn literals(&self) -> impl Iterator<Item = (&str, &[TestId])> {
         let literals = self.literals.iter();
         literals.map(|(text, tests)| (text.as_ref(), tests.as_slice()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.asks()
     }
 
     pub(crate) fn presence(&self) -> &[TestId] {

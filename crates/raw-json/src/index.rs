@@ -75,6 +75,12 @@ impl Index {
         }
     }
 
+    /// The offsets of the entries, and the entries of closing brackets by those of their opening ones.
+    #[inline]
+    pub(crate) fn lists(&self) -> (&[u32], &[u32]) {
+        (self.entries.offsets(), &self.partners)
+    }
+
     /// The offset an entry stands for.
     #[inline]
     pub(crate) fn offset(&self, entry: usize) -> Option<usize> {
@@ -103,7 +109,7 @@ impl Index {
         };
         let state = State {
             // As if behind the comma before the first element.
-            comma: 1,
+            separator: 1,
             ..State::default()
         };
         let state = json_blocks::visit(text, &mut grammar, state, &mut self.entries);
@@ -196,11 +202,11 @@ struct Grammar<'a> {
 struct State {
     scalars: usize,
     opening: u64,
-    comma: u64,
-    colon: u64,
+    /// A comma or colon.
+    separator: u64,
     other: u64,
-    string: u64,
-    container: u64,
+    /// A string or container that has ended.
+    value: u64,
 }
 
 /// The places behind those in `mask`; `carry` has what comes from the block before, and takes what goes to the next.
@@ -217,21 +223,20 @@ impl Visitor for Grammar<'_> {
     #[inline(always)]
     fn block(&mut self, mut state: State, offset: usize, masks: &Masks) -> (State, Chosen) {
         let behind_opening = behind(masks.opening, &mut state.opening);
-        let behind_comma = behind(masks.commas, &mut state.comma);
-        let behind_colon = behind(masks.colons, &mut state.colon);
+        let behind_separator = behind(masks.commas | masks.colons, &mut state.separator);
         let behind_other = behind(masks.other, &mut state.other);
-        let behind_string = behind(masks.closing_quotes, &mut state.string);
-        let behind_container = behind(masks.closing, &mut state.container);
-        let behind_value = behind_string | behind_container | behind_other;
+        let ended = masks.closing_quotes | masks.closing;
+        let behind_value = behind(ended, &mut state.value) | behind_other;
         // Of numbers and the like only the first byte is asked for here.
         let scalars = masks.other & !behind_other;
         let values = masks.opening | masks.opening_quotes | scalars;
 
+        // That a colon stands behind a string is seen to elsewhere: a scalar must not end with one, and between a container and
+        // a colon there is no comma or brace.
         let mut faults = masks.control
-            | values & !(behind_opening | behind_comma | behind_colon)
-            | masks.commas & !behind_value
-            | masks.colons & !behind_string
-            | masks.closing & !(behind_value | behind_opening);
+            | values & !(behind_opening | behind_separator)
+            | (masks.commas | masks.colons) & !behind_value
+            | masks.closing & behind_separator;
         self.note_scalars(state.scalars, offset as u32, scalars);
         state.scalars += scalars.count_ones() as usize;
         if masks.escapes != 0 {
@@ -253,9 +258,8 @@ impl Grammar<'_> {
     /// Hardly any block has more than two, so two are written, whether there are so many or not.
     #[inline(always)]
     fn note_scalars(&mut self, at: usize, offset: u32, mut scalars: u64) {
-        let slots = self.scalars.get_mut(at..).unwrap_or_default();
-        let (pairs, _) = slots.as_chunks_mut::<2>();
-        for pair in pairs {
+        let mut slots = self.scalars.get_mut(at..).unwrap_or_default();
+        while let Some((pair, more)) = slots.split_first_chunk_mut::<2>() {
             for slot in pair {
                 *slot = offset + scalars.trailing_zeros();
                 scalars &= scalars.wrapping_sub(1);
@@ -263,6 +267,7 @@ impl Grammar<'_> {
             if scalars == 0 {
                 return;
             }
+            slots = more;
         }
     }
 

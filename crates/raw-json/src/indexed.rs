@@ -37,22 +37,6 @@ impl<'a> Tape<'a> {
         self.index.partner(entry)
     }
 
-    /// The value behind this entry (a bracket, comma or colon), and the entry that ends it.
-    #[inline]
-    fn value_behind(self, entry: usize) -> Option<(IndexedValue<'a>, usize)> {
-        let start = self.offset(entry)? + 1;
-        let end_entry = match self.text.get(start)? {
-            b'{' | b'[' => self.partner(entry + 1)? + 1,
-            _ => entry + 1,
-        };
-        let value = IndexedValue {
-            tape: self,
-            entry: entry + 1,
-            raw: self.text.get(start..self.offset(end_entry)?)?,
-        };
-        Some((value, end_entry))
-    }
-
     /// The container between these two brackets.
     #[inline]
     pub(crate) fn container(self, open: usize, close: usize) -> Option<IndexedValue<'a>> {
@@ -62,6 +46,50 @@ impl<'a> Tape<'a> {
             tape: self,
             entry: open,
             raw: self.text.get(start..end)?,
+        })
+    }
+}
+
+/// The tape with its lists at hand, for going through a container.
+#[derive(Debug, Clone)]
+struct Reader<'a> {
+    tape: Tape<'a>,
+    offsets: &'a [u32],
+    partners: &'a [u32],
+    /// The entry before the next value, a bracket, comma or colon; the closing bracket at the end.
+    at: usize,
+    close: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(value: &IndexedValue<'a>, close: usize, is_empty: bool) -> Self {
+        let (offsets, partners) = value.tape.index.lists();
+        Reader {
+            tape: value.tape,
+            offsets,
+            partners,
+            at: if is_empty { close } else { value.entry },
+            close,
+        }
+    }
+
+    #[inline]
+    fn offset(&self, entry: usize) -> Option<usize> {
+        self.offsets.get(entry).map(|offset| *offset as usize)
+    }
+
+    /// The value behind this entry; goes on behind the value.
+    #[inline]
+    fn value(&mut self, entry: usize) -> Option<IndexedValue<'a>> {
+        let start = self.offset(entry)? + 1;
+        self.at = match self.tape.text.get(start)? {
+            b'{' | b'[' => *self.partners.get(entry + 1)? as usize + 1,
+            _ => entry + 1,
+        };
+        Some(IndexedValue {
+            tape: self.tape,
+            entry: entry + 1,
+            raw: self.tape.text.get(start..self.offset(self.at)?)?,
         })
     }
 }
@@ -76,6 +104,23 @@ pub struct IndexedValue<'a> {
 }
 
 impl<'a> IndexedValue<'a> {
+    /// What it is, without reading it.
+    #[inline]
+    pub fn kind(self) -> IndexedKind<'a> {
+        match self.raw {
+            [b'"', content @ .., b'"'] => IndexedKind::String(content),
+            [b'{', ..] => match self.as_object() {
+                Some(object) => IndexedKind::Object(object),
+                None => IndexedKind::Other,
+            },
+            [b'[', ..] => match self.as_array() {
+                Some(array) => IndexedKind::Array(array),
+                None => IndexedKind::Other,
+            },
+            _ => IndexedKind::Other,
+        }
+    }
+
     /// The bytes as written, quotes and brackets included.
     #[inline]
     pub fn raw(self) -> &'a [u8] {
@@ -128,6 +173,19 @@ impl<'a> IndexedValue<'a> {
     }
 }
 
+/// The kinds of values, as far as reading them differs.
+#[derive(Debug, Clone, Copy)]
+pub enum IndexedKind<'a> {
+    /// The bytes between the quotes, escapes as written.
+    String(&'a [u8]),
+    /// An object.
+    Object(IndexedObject<'a>),
+    /// An array.
+    Array(IndexedArray<'a>),
+    /// A number, `true`, `false` or `null`.
+    Other,
+}
+
 /// An object inside of indexed text.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexedObject<'a> {
@@ -139,43 +197,31 @@ impl<'a> IndexedObject<'a> {
     /// The members in order, duplicates included: names as written, which is how they read, and values.
     #[inline]
     pub fn members(self) -> IndexedMembers<'a> {
-        let open = self.value.entry;
-        IndexedMembers {
-            tape: self.value.tape,
-            // An empty object has nothing between its braces.
-            at: if open + 1 == self.close {
-                self.close
-            } else {
-                open
-            },
-            close: self.close,
-        }
+        // An empty object has nothing between its braces.
+        let is_empty = self.value.entry + 1 == self.close;
+        IndexedMembers(Reader::new(&self.value, self.close, is_empty))
     }
 }
 
 /// The members of an object.
 #[derive(Debug, Clone)]
-pub struct IndexedMembers<'a> {
-    tape: Tape<'a>,
-    /// The entry before the next member, a brace or comma; the closing brace at the end.
-    at: usize,
-    close: usize,
-}
+pub struct IndexedMembers<'a>(Reader<'a>);
 
 impl<'a> Iterator for IndexedMembers<'a> {
     type Item = (&'a [u8], IndexedValue<'a>);
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.close {
+        let Reader {
+            at, close, tape, ..
+        } = self.0;
+        if at >= close {
             return None;
         }
-        let start = self.tape.offset(self.at)? + 2;
-        let end = self.tape.offset(self.at + 1)?.wrapping_sub(1);
-        let name = self.tape.text.get(start..end)?;
-        let (value, behind) = self.tape.value_behind(self.at + 1)?;
-        self.at = behind;
-        Some((name, value))
+        let start = self.0.offset(at)? + 2;
+        let end = self.0.offset(at + 1)?.wrapping_sub(1);
+        let name = tape.text.get(start..end)?;
+        Some((name, self.0.value(at + 1)?))
     }
 }
 
@@ -191,37 +237,20 @@ impl<'a> IndexedArray<'a> {
     #[inline]
     pub fn elements(self) -> IndexedElements<'a> {
         let is_empty = self.value.raw.len() == 2;
-        IndexedElements {
-            tape: self.value.tape,
-            at: if is_empty {
-                self.close
-            } else {
-                self.value.entry
-            },
-            close: self.close,
-        }
+        IndexedElements(Reader::new(&self.value, self.close, is_empty))
     }
 }
 
 /// The elements of an array.
 #[derive(Debug, Clone)]
-pub struct IndexedElements<'a> {
-    tape: Tape<'a>,
-    /// The entry before the next element, a bracket or comma; the closing bracket at the end.
-    at: usize,
-    close: usize,
-}
+pub struct IndexedElements<'a>(Reader<'a>);
 
 impl<'a> Iterator for IndexedElements<'a> {
     type Item = IndexedValue<'a>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.close {
-            return None;
-        }
-        let (value, behind) = self.tape.value_behind(self.at)?;
-        self.at = behind;
-        Some(value)
+        let at = self.0.at;
+        (at < self.0.close).then(|| self.0.value(at)).flatten()
     }
 }

@@ -33,6 +33,8 @@ pub use cursor::{Cursor, Entered};
 pub use extent::{Extent, SyntaxError, extent, is_white_space};
 pub use indented::indented;
 pub use index::{Index, IndexedRun};
-pub use indexed::{IndexedArray, IndexedElements, IndexedMembers, IndexedObject, IndexedValue};
+pub use indexed::{
+    IndexedArray, IndexedElements, IndexedKind, IndexedMembers, IndexedObject, IndexedValue,
+};
 pub use string::Str;
 pub use value::{Array, Elements, Members, Object, Value, is_number};
