@@ -8,29 +8,37 @@
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ByteTable {
     /// A power of two, at most half full; empty if there are no keys.
-    slots: Vec<Option<Slot>>,
-    /// Keys of more than 16 bytes.
-    long_keys: Vec<Box<[u8]>>,
+    slots: Box<[Slot]>,
     /// One bit for each length, the last one for all from 63 on.
     lengths: u64,
     /// Some key has a U+FFFD, which is what bytes that are no UTF-8 read as.
     has_replacement: bool,
+    /// Keys of more than 16 bytes, with their values.
+    long_keys: Vec<(Box<[u8]>, u32)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     key: Key,
-    /// Which of the long keys, if it is one.
-    long_key: u32,
+    /// The value, or for long keys which one it is.
     value: u32,
 }
+
+const EMPTY: Slot = Slot {
+    key: Key {
+        first: 0,
+        last: 0,
+        length: u32::MAX,
+    },
+    value: 0,
+};
 
 /// Equal for equal keys; of different keys of up to 16 bytes different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Key {
-    length: usize,
     first: u64,
     last: u64,
+    length: u32,
 }
 
 impl Key {
@@ -72,15 +80,15 @@ impl Key {
             }
         };
         Key {
-            length,
             first,
             last,
+            length: length as u32,
         }
     }
 
     #[inline]
     fn hash(self) -> u64 {
-        mix(self.first ^ self.length as u64, self.last)
+        mix(self.first ^ u64::from(self.length), self.last)
     }
 }
 
@@ -104,6 +112,23 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     Key::of(bytes).hash()
 }
 
+/// A hash that looks at the start, the middle and the end only.
+#[inline]
+pub(crate) fn hash_of_parts(bytes: &[u8]) -> u64 {
+    match bytes.get(bytes.len() / 2..) {
+        Some(end) if bytes.len() > 16 => {
+            let last = bytes
+                .last_chunk()
+                .map_or(0, |eight| u64::from_le_bytes(*eight));
+            mix(
+                word(bytes) ^ bytes.len() as u64,
+                last ^ word(end).rotate_left(32),
+            )
+        }
+        _ => hash(bytes),
+    }
+}
+
 impl ByteTable {
     /// From keys that are all different.
     pub(crate) fn new<'k>(entries: impl IntoIterator<Item = (&'k [u8], u32)>) -> Self {
@@ -112,27 +137,24 @@ impl ByteTable {
         if entries.is_empty() {
             return table;
         }
-        table.slots = vec![None; (entries.len() * 2).next_power_of_two().max(8)];
+        table.slots = vec![EMPTY; (entries.len() * 2).next_power_of_two().max(8)].into();
         for (bytes, value) in entries {
             let key = Key::of(bytes);
             table.lengths |= length_bit(bytes.len());
             table.has_replacement |= memchr::memmem::find(bytes, "\u{fffd}".as_bytes()).is_some();
-            let slot = Slot {
-                key,
-                long_key: table.long_keys.len() as u32,
-                value,
-            };
+            let mut slot = Slot { key, value };
             if bytes.len() > 16 {
-                table.long_keys.push(bytes.into());
+                slot.value = table.long_keys.len() as u32;
+                table.long_keys.push((bytes.into(), value));
             }
             let mask = table.slots.len() - 1;
             let mut place = key.hash() as usize & mask;
             // INVARIANT: half of the slots stay empty, so this ends.
-            while let Some(Some(_)) = table.slots.get(place) {
+            while table.slots.get(place).is_some_and(|slot| !slot.is_empty()) {
                 place = (place + 1) & mask;
             }
             if let Some(empty) = table.slots.get_mut(place) {
-                *empty = Some(slot);
+                *empty = slot;
             }
         }
         table
@@ -158,20 +180,30 @@ impl ByteTable {
             return None;
         }
         let key = Key::of(bytes);
-        let mask = self.slots.len() - 1;
+        let mask = self.slots.len().wrapping_sub(1);
         let mut place = key.hash() as usize & mask;
-        while let Some(Some(slot)) = self.slots.get(place) {
-            if slot.key == key && (bytes.len() <= 16 || self.is_long_key(slot, bytes)) {
-                return Some(slot.value);
+        loop {
+            let slot = self.slots.get(place)?;
+            if slot.key == key {
+                if bytes.len() <= 16 {
+                    return Some(slot.value);
+                }
+                let long = self.long_keys.get(slot.value as usize);
+                if let Some((_, value)) = long.filter(|(long, _)| long.as_ref() == bytes) {
+                    return Some(*value);
+                }
+            } else if slot.is_empty() {
+                return None;
             }
             place = (place + 1) & mask;
         }
-        None
     }
+}
 
-    fn is_long_key(&self, slot: &Slot, bytes: &[u8]) -> bool {
-        let key = self.long_keys.get(slot.long_key as usize);
-        key.is_some_and(|key| key.as_ref() == bytes)
+impl Slot {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.key.length == u32::MAX
     }
 }
 

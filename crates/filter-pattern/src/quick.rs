@@ -6,7 +6,7 @@
 
 use raw_json::{IndexedArray, IndexedKind, IndexedObject, IndexedValue, Str, Value};
 
-use crate::byte_table::{ByteTable, hash};
+use crate::byte_table::{ByteTable, hash, hash_of_parts};
 use crate::compare::{Condition, Selected};
 use crate::texts::{TextConditions, TextScratch};
 use crate::trie::{TestId, Tests};
@@ -19,65 +19,64 @@ pub(crate) struct QuickTrie {
     memos: usize,
 }
 
-/// The values that some selectors select, and the tests of them.
+/// The values that some selectors select, and the tests of them. Small, since every record goes through many.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct QuickNode {
     /// The nodes behind names.
     pub(crate) names: ByteTable,
     pub(crate) any_member: Option<u32>,
-    /// The nodes behind indexes, ascending.
-    pub(crate) elements: Vec<(usize, u32)>,
     pub(crate) any_element: Option<u32>,
-    pub(crate) tests: QuickTests,
-    /// Is there anything behind it?
-    pub(crate) leads_on: bool,
+    /// The nodes behind indexes, ascending.
+    pub(crate) elements: Box<[(usize, u32)]>,
+    pub(crate) tests: Option<Box<QuickTests>>,
     /// Its place among the members of the record that are wanted.
-    pub(crate) wanted: Option<usize>,
+    pub(crate) wanted: Option<u32>,
 }
 
 /// The tests of the values that reach one node.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct QuickTests {
-    /// `NOT EXISTS`, noted when something is there.
-    presence: Vec<TestId>,
     /// Equality with a text, to the tests in `equal`.
     literals: ByteTable,
-    equal: Vec<Vec<TestId>>,
-    /// What else can hold for a text.
-    of_texts: TextConditions,
-    /// Where its outcomes are remembered.
+    /// `NOT EXISTS`, noted when something is there.
+    presence: Vec<TestId>,
+    /// What else can hold for a text, and where its outcomes are remembered.
+    of_texts: Option<Box<TextConditions>>,
     memo: usize,
+    equal: Vec<Vec<TestId>>,
     /// For everything but texts.
     all: Tests,
-    is_empty: bool,
 }
 
 impl QuickTests {
-    pub(crate) fn new(tests: &Tests) -> Self {
+    /// `None` if nothing is asked.
+    pub(crate) fn new(tests: &Tests) -> Option<Box<Self>> {
         let literals: Vec<_> = tests.literals().collect();
         let keys = literals
             .iter()
             .zip(0..)
             .map(|((text, _), number)| (text.as_bytes(), number));
-        let of_texts = tests
-            .others()
-            .iter()
+        let others = tests.others().iter();
+        let of_texts: Vec<_> = others
             .filter(|(condition, _)| match condition {
                 Condition::Equal(_) | Condition::NotEqual(_) => true,
                 Condition::Ordered(..)
                 | Condition::IsNull
                 | Condition::Is(_)
                 | Condition::NotExists => false,
-            });
-        QuickTests {
-            presence: tests.presence().to_vec(),
-            literals: ByteTable::new(keys),
-            equal: literals.iter().map(|(_, tests)| tests.to_vec()).collect(),
-            of_texts: TextConditions::new(of_texts.cloned().collect()),
-            memo: 0,
-            all: tests.clone(),
-            is_empty: tests.is_empty(),
-        }
+            })
+            .cloned()
+            .collect();
+        (!tests.is_empty()).then(|| {
+            Box::new(QuickTests {
+                literals: ByteTable::new(keys),
+                presence: tests.presence().to_vec(),
+                of_texts: (!of_texts.is_empty()).then(|| Box::new(TextConditions::new(of_texts))),
+                memo: 0,
+                equal: literals.iter().map(|(_, tests)| tests.to_vec()).collect(),
+                all: tests.clone(),
+            })
+        })
     }
 }
 
@@ -100,12 +99,9 @@ const MOST_WILDCARD_MEMBERS: usize = 64;
 impl QuickTrie {
     pub(crate) fn new(mut nodes: Vec<QuickNode>) -> Self {
         let mut memos = 0;
-        for node in nodes
-            .iter_mut()
-            .filter(|node| !node.tests.of_texts.is_empty())
-        {
-            node.tests.memo = memos;
-            memos += 1;
+        for tests in nodes.iter_mut().filter_map(|node| node.tests.as_mut()) {
+            tests.memo = memos;
+            memos += usize::from(tests.of_texts.is_some());
         }
         QuickTrie { nodes, memos }
     }
@@ -189,36 +185,44 @@ impl<'w, 'r> Walk<'w, 'r> {
 
     fn value(&mut self, node: u32, value: IndexedValue<'r>) -> Option<()> {
         let node = self.nodes.get(node as usize)?;
-        let tests = &node.tests;
-        if let Some(place) = node.wanted.and_then(|place| self.wanted.get_mut(place)) {
-            *place = Some(value.value());
+        if let Some(place) = node.wanted
+            && let Some(wanted) = self.wanted.get_mut(place as usize)
+        {
+            *wanted = Some(value.value());
         }
+        let tests = node.tests.as_deref();
         match value.kind() {
-            _ if tests.is_empty && !node.leads_on => {}
             IndexedKind::String(text) => {
-                if !tests.is_empty {
+                if let Some(tests) = tests {
                     self.text(tests, text, value.may_have_escapes());
                 }
             }
             IndexedKind::Object(object) => {
-                self.scratch.log.extend(&tests.presence);
+                self.note_presence(tests);
                 if !node.names.is_empty() || node.any_member.is_some() {
                     self.object(node, object)?;
                 }
             }
             IndexedKind::Array(array) => {
-                self.scratch.log.extend(&tests.presence);
+                self.note_presence(tests);
                 if !node.elements.is_empty() || node.any_element.is_some() {
                     self.array(node, array)?;
                 }
             }
             IndexedKind::Other => {
-                let log = &mut self.scratch.log;
-                let selected = Selected::from(value.value());
-                tests.all.note(&selected, |test| log.push(test));
+                if let Some(tests) = tests {
+                    let log = &mut self.scratch.log;
+                    let selected = Selected::from(value.value());
+                    tests.all.note(&selected, |test| log.push(test));
+                }
             }
         }
         Some(())
+    }
+
+    fn note_presence(&mut self, tests: Option<&QuickTests>) {
+        let presence = tests.map(|tests| tests.presence.as_slice());
+        self.scratch.log.extend(presence.unwrap_or_default());
     }
 
     fn text(&mut self, tests: &QuickTests, text: &[u8], may_have_escapes: bool) {
@@ -233,15 +237,14 @@ impl<'w, 'r> Walk<'w, 'r> {
             let equal = found.and_then(|number| tests.equal.get(number as usize));
             log.extend(equal.into_iter().flatten());
         }
-        if tests.of_texts.is_empty() {
+        let Some(of_texts) = &tests.of_texts else {
             return;
-        }
+        };
         let QuickScratch {
             log, memos, texts, ..
         } = &mut *self.scratch;
         let mut holding = |log: &mut Vec<TestId>| {
             let selected = Selected::Text(Str::new(text).decode());
-            let of_texts = &tests.of_texts;
             of_texts.holding(&selected, texts, |test| log.push(test));
         };
         match memos.get_mut(tests.memo) {
@@ -274,7 +277,7 @@ struct Remembered {
 impl Memo {
     fn outcome(&mut self, text: &[u8], compute: impl FnOnce(&mut Vec<TestId>)) -> &[TestId] {
         self.places.resize_with(REMEMBERED, Remembered::default);
-        let place = hash(text) as usize % REMEMBERED;
+        let place = hash_of_parts(text) as usize % REMEMBERED;
         let Some(place) = self.places.get_mut(place) else {
             return &[];
         };

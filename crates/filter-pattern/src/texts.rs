@@ -62,10 +62,6 @@ impl TextConditions {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.conditions.is_empty()
-    }
-
     /// Tells the tests that hold, each once.
     pub(crate) fn holding(
         &self,

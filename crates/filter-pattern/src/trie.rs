@@ -109,11 +109,13 @@ impl Trie {
             QuickNode {
                 names: ByteTable::new(names.map(|(name, node)| (name.as_ref(), number(node)))),
                 any_member: node.any_member.as_ref().map(number),
-                elements,
+                elements: elements.into(),
                 any_element: node.any_element.as_ref().map(number),
                 tests: QuickTests::new(&node.tests),
-                leads_on: node.leads_on(),
-                wanted: wanted.iter().position(|wanted| *wanted == place),
+                wanted: wanted
+                    .iter()
+                    .position(|wanted| *wanted == place)
+                    .map(|place| place as u32),
             }
         });
         QuickTrie::new(nodes.collect())

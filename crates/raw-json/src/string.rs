@@ -20,10 +20,13 @@ impl<'a> Str<'a> {
     /// The text the string stands for. Invalid UTF-8, lone surrogates and unknown escapes of
     /// characters read as U+FFFD; a backslash before any other character is dropped.
     pub fn decode(self) -> Cow<'a, str> {
-        if memchr::memchr(b'\\', self.0).is_none() {
-            return String::from_utf8_lossy(self.0);
+        if memchr::memchr(b'\\', self.0).is_some() {
+            return Cow::Owned(unescape(self.0));
         }
-        Cow::Owned(unescape(self.0))
+        match std::str::from_utf8(self.0) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(self.0),
+        }
     }
 
     /// Is this the string `text`?
