@@ -4,7 +4,7 @@
 //! expressions say of a text is remembered, since a few texts make up most of a log file. It gives up where a name that is asked for stands twice in an
 //! object; then the walk of `trie`, which knows what that means, starts afresh.
 
-use raw_json::{IndexedArray, IndexedKind, IndexedObject, IndexedValue, Str, Value};
+use raw_json::{IndexedArray, IndexedKind, IndexedObject, IndexedPlace, IndexedValue, Str, Value};
 
 use crate::byte_table::{ByteTable, hash, hash_of_parts};
 use crate::compare::{Condition, Selected};
@@ -17,6 +17,7 @@ pub(crate) struct QuickTrie {
     /// The first one is the root.
     nodes: Vec<QuickNode>,
     memos: usize,
+    noted: usize,
 }
 
 /// The values that some selectors select, and the tests of them. Small, since every record goes through many.
@@ -31,6 +32,8 @@ pub(crate) struct QuickNode {
     pub(crate) tests: Option<Box<QuickTests>>,
     /// Its place among the members of the record that are wanted.
     pub(crate) wanted: Option<u32>,
+    /// Its place among the values that may be asked for later.
+    pub(crate) noted: Option<u32>,
 }
 
 /// The tests of the values that reach one node.
@@ -91,6 +94,17 @@ pub(crate) struct QuickScratch {
     names: Vec<u64>,
     memos: Vec<Memo>,
     texts: TextScratch,
+    /// The values that may be asked for, and the walk in which each was met last.
+    noted: Vec<(u64, IndexedPlace)>,
+    walks: u64,
+}
+
+impl QuickScratch {
+    /// Where the last walk met the value that is noted here.
+    pub(crate) fn noted(&self, place: usize) -> Option<IndexedPlace> {
+        let (walk, value) = self.noted.get(place)?;
+        (*walk == self.walks).then_some(*value)
+    }
 }
 
 /// More members than this under a wildcard are left to the other walk.
@@ -103,7 +117,12 @@ impl QuickTrie {
             tests.memo = memos;
             memos += usize::from(tests.of_texts.is_some());
         }
-        QuickTrie { nodes, memos }
+        let noted = nodes.iter().filter_map(|node| node.noted).max();
+        QuickTrie {
+            nodes,
+            memos,
+            noted: noted.map_or(0, |last| last as usize + 1),
+        }
     }
 
     /// The tests that hold, some of them more than once, and the members that are wanted; `None` if it has to give up. The scratch must be new or have served the
@@ -116,6 +135,10 @@ impl QuickTrie {
     ) -> Option<&'s [TestId]> {
         scratch.log.clear();
         scratch.names.clear();
+        scratch.walks += 1;
+        scratch
+            .noted
+            .resize(self.noted, (0, IndexedPlace::default()));
         scratch.met_in.resize(self.nodes.len(), 0);
         scratch.memos.resize_with(self.memos, Memo::default);
         let mut walk = Walk {
@@ -189,6 +212,11 @@ impl<'w, 'r> Walk<'w, 'r> {
             && let Some(wanted) = self.wanted.get_mut(place as usize)
         {
             *wanted = Some(value.value());
+        }
+        if let Some(place) = node.noted
+            && let Some(noted) = self.scratch.noted.get_mut(place as usize)
+        {
+            *noted = (self.scratch.walks, value.place());
         }
         let tests = node.tests.as_deref();
         match value.kind() {

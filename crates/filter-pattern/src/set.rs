@@ -64,30 +64,22 @@ struct Formula {
 #[derive(Debug, Clone)]
 struct Later {
     test: Test,
-    /// The same for equal selectors; `None` for those that can select several values.
-    selector: Option<usize>,
+    /// Where the walk notes what the selector selects; `None` for those that can select several values.
+    noted: Option<usize>,
 }
 
 impl Later {
-    /// What a walk over all tests would note: that the test holds; for `NOT EXISTS` that something is there. `selected` keeps what
-    /// selectors select in this record.
-    fn has_held<'r>(
-        &self,
-        record: Object<'r>,
-        selected: &mut Vec<(usize, Option<Selected<'r>>)>,
-    ) -> bool {
-        let Some(selector) = self.selector else {
+    /// What a walk over all tests would note: that the test holds; for `NOT EXISTS` that something is there.
+    fn has_held(&self, record: Object<'_>, walk: &QuickScratch) -> bool {
+        let Some((noted, record)) = self.noted.zip(record.indexed()) else {
             return self.test.has_held_in(record);
         };
-        if !selected.iter().any(|(known, _)| *known == selector) {
-            let first = self.test.selector.first(record);
-            selected.push((selector, first.map(Selected::from)));
-        }
-        let value = selected.iter().find(|(known, _)| *known == selector);
-        let value = value.and_then(|(_, value)| value.as_ref());
+        let value = walk.noted(noted).and_then(|place| record.at(place));
         match &self.test.condition {
             Condition::NotExists => value.is_some(),
-            condition => value.is_some_and(|value| condition.holds_for(value)),
+            condition => {
+                value.is_some_and(|value| condition.holds_for(&Selected::from(value.value())))
+            }
         }
     }
 }
@@ -136,8 +128,7 @@ impl PatternSet {
                 _ => set.others.push((index, pattern.clone())),
             }
         }
-        let mut awaited_trie = set.await_tests(&json_patterns);
-        set.quick = awaited_trie.quick(wanted);
+        set.quick = set.await_tests(&json_patterns);
         set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
     }
@@ -219,9 +210,9 @@ impl PatternSet {
                 false
             }
         };
-        let Scratch { held, asked, .. } = scratch;
-        // Seldom needed: it takes no memory until then.
-        let mut selected = Vec::new();
+        let Scratch {
+            held, asked, quick, ..
+        } = scratch;
         let queue = scratch.queue.iter();
         for formula in queue.filter_map(|queued| self.formulas.get(*queued)) {
             let differs =
@@ -235,7 +226,7 @@ impl PatternSet {
                     && let Some(later) = later
                     && let (Some(asked), Some(held)) = (asked.get_mut(id), held.get_mut(id))
                     && std::mem::replace(asked, call) != call
-                    && later.has_held(record, &mut selected)
+                    && later.has_held(record, quick)
                 {
                     *held = call;
                 }
@@ -289,9 +280,9 @@ impl PatternSet {
 }
 
 impl PatternSet {
-    /// Decides for each formula which tests to wait for. Returns the trie of those that are asked of every record: the awaited
+    /// Decides for each formula which tests to wait for. Returns the walk over those that are asked of every record: the awaited
     /// ones, all of the formulas that nearly every record gets to, and what costs next to nothing.
-    fn await_tests(&mut self, patterns: &[&JsonPattern]) -> Trie {
+    fn await_tests(&mut self, patterns: &[&JsonPattern]) -> QuickTrie {
         let mut asked_always = vec![false; self.awaited_by.len()];
         // How many formulas have each test.
         let mut sharing = vec![0; self.awaited_by.len()];
@@ -333,7 +324,7 @@ impl PatternSet {
         let mut trie = Trie::default();
         self.asked_later = vec![None; asked_always.len()];
         let mut known = vec![false; asked_always.len()];
-        let mut selectors = HashMap::new();
+        let (mut selectors, mut noted) = (HashMap::new(), Vec::new());
         for (formula, json) in self.formulas.iter().zip(patterns) {
             for ((id, _), test) in formula.tests.iter().zip(&json.tests) {
                 let is_known = known
@@ -344,20 +335,25 @@ impl PatternSet {
                     Some(true) => trie.add(&test.selector, &test.condition, *id),
                     _ => {
                         if let Some(later) = self.asked_later.get_mut(*id) {
-                            let next = selectors.len();
                             let selector = &test.selector;
+                            let next = noted.len();
+                            let place = (!selector.has_wildcard()).then(|| {
+                                let known = selectors.entry(selector.to_string());
+                                *known.or_insert_with(|| {
+                                    noted.push(selector);
+                                    next
+                                })
+                            });
                             *later = Some(Later {
                                 test: test.clone(),
-                                selector: (!selector.has_wildcard()).then(|| {
-                                    *selectors.entry(selector.to_string()).or_insert(next)
-                                }),
+                                noted: place,
                             });
                         }
                     }
                 }
             }
         }
-        trie
+        trie.quick(&self.wanted, &noted)
     }
 }
 
@@ -430,12 +426,8 @@ fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Opti
 fn is_cheap(condition: &Condition) -> bool {
     match condition {
         Condition::Equal(Operand::Expression(expression)) => !expression.required().is_empty(),
-        Condition::NotEqual(_) => false,
-        Condition::Equal(_)
-        | Condition::Ordered(..)
-        | Condition::IsNull
-        | Condition::Is(_)
-        | Condition::NotExists => true,
+        Condition::NotEqual(_) | Condition::NotExists => false,
+        Condition::Equal(_) | Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => true,
     }
 }
 

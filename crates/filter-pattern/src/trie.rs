@@ -91,8 +91,18 @@ impl Trie {
         child
     }
 
-    /// The same trie, made for records whose index is known, and for handing out the record's members of these names.
-    pub(crate) fn quick(&mut self, wanted: &[&str]) -> QuickTrie {
+    /// The same trie, made for records whose index is known, for handing out the record's members of these names, and for noting
+    /// where the values of these selectors lie, which have no wildcards.
+    pub(crate) fn quick(&mut self, wanted: &[&str], noted: &[&Selector]) -> QuickTrie {
+        let noted: HashMap<NodeId, u32> = noted
+            .iter()
+            .zip(0..)
+            .map(|(selector, place)| {
+                let steps = selector.steps().iter();
+                let node = steps.fold(ROOT, |node, step| self.child(node, step));
+                (node, place)
+            })
+            .collect();
         let wanted: Vec<NodeId> = wanted
             .iter()
             .map(|name| self.child(ROOT, &Step::Member((*name).to_owned())))
@@ -112,6 +122,7 @@ impl Trie {
                 elements: elements.into(),
                 any_element: node.any_element.as_ref().map(number),
                 tests: QuickTests::new(&node.tests),
+                noted: noted.get(&place).copied(),
                 wanted: wanted
                     .iter()
                     .position(|wanted| *wanted == place)

@@ -104,6 +104,15 @@ pub struct IndexedValue<'a> {
 }
 
 impl<'a> IndexedValue<'a> {
+    /// Where it lies, for [`IndexedObject::at`].
+    #[inline]
+    pub fn place(self) -> IndexedPlace {
+        IndexedPlace {
+            entry: self.entry,
+            bytes: self.raw.len(),
+        }
+    }
+
     /// What it is, without reading it.
     #[inline]
     pub fn kind(self) -> IndexedKind<'a> {
@@ -173,6 +182,13 @@ impl<'a> IndexedValue<'a> {
     }
 }
 
+/// Where a value lies in a record. It borrows nothing, so it can be kept while the record is at hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IndexedPlace {
+    entry: usize,
+    bytes: usize,
+}
+
 /// The kinds of values, as far as reading them differs.
 #[derive(Debug, Clone, Copy)]
 pub enum IndexedKind<'a> {
@@ -194,6 +210,19 @@ pub struct IndexedObject<'a> {
 }
 
 impl<'a> IndexedObject<'a> {
+    /// The value at a place that was found in this object or in one that it lies in. Elsewhere the answer means nothing.
+    #[inline]
+    pub fn at(self, place: IndexedPlace) -> Option<IndexedValue<'a>> {
+        let Tape { text, .. } = self.value.tape;
+        // A value begins behind the entry before its own.
+        let start = self.value.tape.offset(place.entry.checked_sub(1)?)? + 1;
+        Some(IndexedValue {
+            tape: self.value.tape,
+            entry: place.entry,
+            raw: text.get(start..start + place.bytes)?,
+        })
+    }
+
     /// The members in order, duplicates included: names as written, which is how they read, and values.
     #[inline]
     pub fn members(self) -> IndexedMembers<'a> {

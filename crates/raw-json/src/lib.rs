@@ -34,7 +34,8 @@ pub use extent::{Extent, SyntaxError, extent, is_white_space};
 pub use indented::indented;
 pub use index::{Index, IndexedRun};
 pub use indexed::{
-    IndexedArray, IndexedElements, IndexedKind, IndexedMembers, IndexedObject, IndexedValue,
+    IndexedArray, IndexedElements, IndexedKind, IndexedMembers, IndexedObject, IndexedPlace,
+    IndexedValue,
 };
 pub use string::Str;
 pub use value::{Array, Elements, Members, Object, Value, is_number};

@@ -36,6 +36,7 @@ fn assert_same_object(indexed: IndexedObject<'_>, exact: Object<'_>) {
     assert_eq!(members.len(), expected.len());
     for ((name, value), (expected_name, expected)) in members.into_iter().zip(expected) {
         assert_eq!(name, expected_name.raw());
+        assert_eq!(indexed.at(value.place()).unwrap().raw(), value.raw());
         assert!(!name.contains(&b'\\'));
         assert_same(value, expected);
     }
