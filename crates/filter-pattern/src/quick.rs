@@ -287,9 +287,9 @@ impl<'w, 'r> Walk<'w, 'r> {
 /// Longer texts are not remembered.
 const MOST_REMEMBERED_BYTES: usize = 256;
 /// Texts remembered for one node.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 512;
 
-/// Which tests held for the texts met last: one text for each of 64 hashes.
+/// Which tests held for the texts met last: one text for each remainder of a hash.
 #[derive(Debug, Clone, Default)]
 struct Memo {
     places: Vec<Remembered>,
