@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-pure=(raw-json cloudtrail filter-pattern metric-alarm metric-filters notification alarm-state emf digest-chain)
+pure=(json-blocks raw-json cloudtrail filter-pattern metric-alarm metric-filters notification alarm-state emf digest-chain)
 failed=0
 for crate in "${pure[@]}"; do
     # On its own line: a cargo that fails must fail this script.

@@ -7,7 +7,7 @@
 #![expect(clippy::expect_used, reason = "a test may fail by panicking")]
 
 use filter_pattern::{PatternSet, compile};
-use raw_json::Object;
+use raw_json::{Index, Object};
 use serde_json::Value;
 
 fn outcome(case: &Value) -> &'static str {
@@ -20,7 +20,14 @@ fn outcome(case: &Value) -> &'static str {
             let message = event.to_string();
             let record = Object::parse(message.as_bytes()).expect("an object");
             let set = PatternSet::new([&pattern]);
-            let together = set.matches(record, &mut set.scratch()) == [0];
+            let mut scratch = set.scratch();
+            let together = set.matches(record, &mut scratch) == [0];
+            let mut index = Index::default();
+            for indexed in index.fill(message.as_bytes()) {
+                let record = indexed.value().as_object().expect("an object");
+                let quickly = set.matches(record, &mut scratch) == [0];
+                assert_eq!(quickly, together, "{}", case["id"]);
+            }
             assert_eq!(
                 together,
                 pattern.matches(message.as_bytes()),

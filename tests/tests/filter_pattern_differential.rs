@@ -11,7 +11,7 @@
 
 use filter_pattern::{Pattern, PatternSet, compile};
 use proptest::prelude::*;
-use raw_json::Object;
+use raw_json::{Index, Object};
 use serde_json::Value;
 
 /// A formula as one would draw it.
@@ -395,7 +395,13 @@ proptest! {
                 .map(|(index, _)| index)
                 .collect();
             let record = Object::parse(text.as_bytes()).expect("an object");
-            prop_assert_eq!(set.matches(record, &mut scratch), expected, "{}", text);
+            prop_assert_eq!(set.matches(record, &mut scratch), expected.as_slice(), "{}", text);
+            // As ordinary records are read, if it is one.
+            let mut index = Index::default();
+            if let Some(indexed) = index.fill(text.as_bytes()).next() {
+                let record = indexed.value().as_object().expect("an object");
+                prop_assert_eq!(set.matches(record, &mut scratch), expected, "{}", text);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use filter_pattern::{MetricValue, Pattern, PatternSet, Selector, compile};
 use proptest::prelude::*;
-use raw_json::Object;
+use raw_json::{Index, Object};
 
 /// Patterns of all languages, each as its tokens: white space may stand between any two of them, and
 /// must where the text before ends in a space.
@@ -175,6 +175,13 @@ fn ask(pattern: &Pattern, message: &[u8]) {
             "{pattern} {}",
             String::from_utf8_lossy(message)
         );
+        let mut index = Index::default();
+        let first = index.fill(message).next();
+        if let Some(record) = first.and_then(|first| first.value().as_object()) {
+            let alone = pattern.matches_record(record);
+            let together = set.matches(record, &mut set.scratch()) == [0];
+            assert_eq!(together, alone, "{pattern} {record:?}");
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct PatternSet {
     awaited_by: Vec<Vec<usize>>,
     /// The tests that the quick walk leaves out: nobody waits for them.
     asked_later: Vec<Option<Later>>,
-    /// The formulas that may be true though no test held.
+    /// The formulas that are looked at for every record.
     unawaited: Vec<usize>,
     /// Patterns that look at text, and those that match everything.
     others: Vec<(usize, Pattern)>,
@@ -281,7 +281,7 @@ impl PatternSet {
 
 impl PatternSet {
     /// Decides for each formula which tests to wait for. Returns the walk over those that are asked of every record: the awaited
-    /// ones, all of the formulas that nearly every record gets to, and what costs next to nothing.
+    /// ones, and what costs next to nothing.
     fn await_tests(&mut self, patterns: &[&JsonPattern]) -> QuickTrie {
         let mut asked_always = vec![false; self.awaited_by.len()];
         // How many formulas have each test.
@@ -298,7 +298,8 @@ impl PatternSet {
                 known.and_then(|(test, _)| sharing.get(*test)).copied()
             };
             let awaited = awaited_tests(json, |test| shared_by(test).unwrap_or(1));
-            let seldom = awaited.as_ref().is_some_and(|awaited| awaited.cost < OFTEN);
+            // What nearly always holds is not worth waiting for.
+            let awaited = awaited.filter(|awaited| awaited.cost < OFTEN);
             for (place, (id, _)) in formula.tests.iter().enumerate() {
                 let is_awaited = awaited
                     .as_ref()
@@ -308,7 +309,7 @@ impl PatternSet {
                 }
                 if let Some(always) = asked_always.get_mut(*id) {
                     let condition = json.tests.get(place).map(|test| &test.condition);
-                    *always |= is_awaited || !seldom || condition.is_some_and(is_cheap);
+                    *always |= is_awaited || condition.is_some_and(is_cheap);
                 }
             }
             if awaited.is_none() {

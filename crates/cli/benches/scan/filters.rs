@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::patterns::{Material, Pattern, Random, patterns};
 
 /// The share of events that a made pattern may match.
-const MOST_SHARE: f64 = 0.0002;
+const MOST_SHARE: f64 = 0.00005;
 
 /// Filters to be measured.
 pub struct Filters {
