@@ -36,9 +36,6 @@ pub const NAMES: [&str; 12] = [
     "process",
 ];
 
-const THIRTY_GOAL: f64 = 2.3;
-const THIRTY_AIM: f64 = 1.7;
-
 /// Patterns beside the built-in filters, and the row that asks for so many.
 const COUNTS: [(usize, &str); 3] = [(30, "thirty"), (1000, "thousand"), (5000, "five-thousand")];
 
@@ -120,24 +117,14 @@ impl Bench {
             if wants(row) {
                 let what = format!("built-in filters and {count} patterns");
                 let ratio = Spread::of_ratios(job, &times[0]);
-                let goal = (count == 30).then_some(THIRTY_GOAL);
-                figures.push(figure(row, &what, ratio, "L", goal));
-                if count == 30 {
-                    figures.push(figure(
-                        row,
-                        "the same, against the aim",
-                        ratio,
-                        "L",
-                        Some(THIRTY_AIM),
-                    ));
-                }
+                figures.push(figure(row, &what, ratio, "L"));
             }
         }
         if wants("growth") {
             for (more, fewer) in [(1, 0), (2, 1)] {
                 let what = format!("{} patterns against {}", COUNTS[more].0, COUNTS[fewer].0);
                 let ratio = Spread::of_ratios(&times[1 + more], &times[1 + fewer]);
-                figures.push(figure("growth", &what, ratio, "x", None));
+                figures.push(figure("growth", &what, ratio, "x"));
             }
         }
         figures
@@ -171,13 +158,7 @@ impl Bench {
             self.rounds,
             vec![limit(corpus), job(corpus, filters, self.is_made(variable))],
         );
-        figure(
-            row,
-            what,
-            Spread::of_ratios(&times[1], &times[0]),
-            "L",
-            None,
-        )
+        figure(row, what, Spread::of_ratios(&times[1], &times[0]), "L")
     }
 
     fn threads(&self) -> Vec<Figure> {
@@ -197,7 +178,7 @@ impl Bench {
             }
         }
         let ratio = Spread::of_ratios(&walls[0], &walls[1]);
-        vec![figure("threads", WHAT, ratio, "x", None)]
+        vec![figure("threads", WHAT, ratio, "x")]
     }
 
     fn memory(&self) -> Vec<Figure> {
@@ -234,7 +215,7 @@ impl Bench {
                 seconds * 1e6 / (repetitions * objects.len()) as f64
             });
             let what = format!("an object of {size}, 1,000 patterns, warm");
-            figure("warm", &what, Spread::of(times.collect()), "us", None)
+            figure("warm", &what, Spread::of(times.collect()), "us")
         };
         vec![
             figure(self.small_corpus().nearest(6_800, 20), "6.8 KB"),
@@ -265,13 +246,12 @@ impl Bench {
         let [with_filters, without] = [0, 1].map(|at| Spread::of(times[at].clone()).times(1e3));
         let what = "process start, 1,000 patterns from a file, a small object";
         vec![
-            figure("start", what, with_filters, "ms", None),
+            figure("start", what, with_filters, "ms"),
             figure(
                 "start",
                 "for comparison: a process that prints completions",
                 without,
                 "ms",
-                None,
             ),
         ]
     }
@@ -299,7 +279,7 @@ impl Bench {
         let ratio = Spread::of_ratios(&times[1], &times[0]);
         let what = "CPU for each MB inflated, against the clean corpus";
         vec![
-            figure("hostile", what, ratio, "x", None),
+            figure("hostile", what, ratio, "x"),
             peak(
                 "hostile",
                 "peak resident, the command on the hostile corpus",
@@ -323,7 +303,7 @@ impl Bench {
         );
         let ratio = Spread::of_ratios(&times[1], &times[0]);
         let what = "the command on files, one thread, against the job in memory";
-        vec![figure("process", what, ratio, "x", None)]
+        vec![figure("process", what, ratio, "x")]
     }
 
     fn main_corpus(&self) -> &Corpus {
@@ -429,19 +409,12 @@ fn scan_of(corpus: &Corpus) -> Vec<OsString> {
     vec!["scan".into(), corpus.folder().into()]
 }
 
-fn figure(
-    row: &'static str,
-    what: &str,
-    value: Spread,
-    unit: &'static str,
-    goal: Option<f64>,
-) -> Figure {
+fn figure(row: &'static str, what: &str, value: Spread, unit: &'static str) -> Figure {
     Figure {
         row,
         what: what.to_owned(),
         value: Ok(value),
         unit,
-        goal,
     }
 }
 
@@ -452,7 +425,7 @@ fn peak(row: &'static str, what: &str, corpus: &Corpus) -> Figure {
         .map(|_| command::took(scan_of(corpus)).peak_mb)
         .collect();
     match peaks {
-        Some(peaks) => figure(row, what, Spread::of(peaks), "MB", None),
+        Some(peaks) => figure(row, what, Spread::of(peaks), "MB"),
         None => unmeasured(row, what, "MB", "/proc is not there"),
     }
 }
@@ -463,7 +436,6 @@ fn unmeasured(row: &'static str, what: &str, unit: &'static str, why: &'static s
         what: what.to_owned(),
         value: Err(why),
         unit,
-        goal: None,
     }
 }
 
