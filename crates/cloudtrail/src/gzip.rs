@@ -77,11 +77,6 @@ pub(crate) fn inflate_whole<'b>(
     buffer: &'b mut Vec<u8>,
     budget: usize,
 ) -> Option<&'b [u8]> {
-    // A further member would have to start with the magic bytes; libdeflate does not say where the
-    // first one ended. Chance puts them into a deflate stream once in 16 million bytes.
-    if memmem::find(object.get(MAGIC.len()..)?, &MAGIC).is_some() {
-        return None;
-    }
     let claimed = u32::from_le_bytes(*object.last_chunk()?) as usize;
     let possible = object.len().saturating_mul(MOST_EXPANSION);
     if object.len() < SHORTEST_MEMBER || claimed > budget.min(possible) {
@@ -93,7 +88,24 @@ pub(crate) fn inflate_whole<'b>(
     let output = buffer.get_mut(..claimed)?;
     let length = decompressor.gzip_decompress(object, output).ok()?;
     // Another length means that the last four bytes are not the member's trailer.
-    (length == claimed).then(|| buffer.get(..length)).flatten()
+    if length != claimed || may_have_ended_early(object) {
+        return None;
+    }
+    buffer.get(..length)
+}
+
+/// May the member that was inflated have ended before the last bytes, which say its length?
+///
+/// A further member would start with the magic bytes, and the four bytes before it would say the same length; libdeflate does not say
+/// where the first one ended. Chance puts the magic into a deflate stream once in 16 million bytes, and hardly ever behind
+/// that length.
+fn may_have_ended_early(object: &[u8]) -> bool {
+    let behind_first = object.get(MAGIC.len()..).unwrap_or_default();
+    let length = object.last_chunk::<4>();
+    memmem::find_iter(behind_first, &MAGIC).any(|place| {
+        let before = object.get(..place + MAGIC.len());
+        before.and_then(<[u8]>::last_chunk) == length
+    })
 }
 
 /// The careful way: any number of members, any size, with constant memory.

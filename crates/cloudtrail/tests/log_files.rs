@@ -122,6 +122,15 @@ fn a_second_member_with_the_trailer_of_the_first_is_not_overlooked() {
 }
 
 #[test]
+fn members_of_the_same_length_are_all_read() {
+    let twin = |name: &str| gzip(format!(r#"{{"Records":[{{"eventName":"{name}"}}]}}"#).as_bytes());
+    let object = [twin("AAAA"), twin("BBBB"), twin("CCCC")].concat();
+    let (summary, records) = good(&object);
+    assert_eq!(records.len(), 3);
+    assert_eq!(summary.read, 3);
+}
+
+#[test]
 fn bytes_behind_the_last_member_are_a_problem_and_no_more() {
     for junk in [&b"junk"[..], &[0; 40], b"{}", &[0x1f], &[0x1f, 0x8b]] {
         let (summary, records) = good(&[gzip(&log_file(&[STOP])), junk.to_vec()].concat());
