@@ -308,8 +308,7 @@ impl PatternSet {
                     formulas.push(number);
                 }
                 if let Some(always) = asked_always.get_mut(*id) {
-                    let condition = json.tests.get(place).map(|test| &test.condition);
-                    *always |= is_awaited || condition.is_some_and(is_cheap);
+                    *always |= is_awaited || json.tests.get(place).is_some_and(is_cheap);
                 }
             }
             if awaited.is_none() {
@@ -423,9 +422,10 @@ fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Opti
 }
 
 /// Is a test asked of every record that has the field, though nobody waits for it? Those are that one look-up or search answers for
-/// all of their kind.
-fn is_cheap(condition: &Condition) -> bool {
-    match condition {
+/// all of their kind, and those whose selector has a wildcard: to ask them one by one would go through all members for each.
+fn is_cheap(test: &Test) -> bool {
+    match &test.condition {
+        _ if test.selector.has_wildcard() => true,
         Condition::Equal(Operand::Expression(expression)) => !expression.required().is_empty(),
         Condition::NotEqual(_) | Condition::NotExists => false,
         Condition::Equal(_) | Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => true,

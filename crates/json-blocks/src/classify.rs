@@ -85,7 +85,9 @@ pub(crate) mod x86_64 {
         let unit = Unit {
             classify: |block: &[u8; BLOCK]| avx2(block),
             prefix_xor: |bits| prefix_xor(bits),
-            write: write_places,
+            write: |bits, offset, block: &[u8; BLOCK], slots: &mut Slots<'_>| {
+                write_places(bits, offset, block, slots);
+            },
         };
         visit_with(text, visitor, state, places, &unit)
     }
@@ -267,7 +269,7 @@ pub(crate) mod aarch64 {
 
     use super::{Classes, KIND_BIT};
     use crate::strings::prefix_xor;
-    use crate::{BLOCK, Places, Unit, Visitor, visit_with, write_places};
+    use crate::{BLOCK, Places, Slots, Unit, Visitor, visit_with, write_places};
 
     /// Does the processor have what [`visit_neon`] asks for?
     #[inline]
@@ -284,8 +286,10 @@ pub(crate) mod aarch64 {
     ) -> V::State {
         let unit = Unit {
             classify: |block: &[u8; BLOCK]| neon(block),
-            prefix_xor,
-            write: write_places,
+            prefix_xor: |bits| prefix_xor(bits),
+            write: |bits, offset, block: &[u8; BLOCK], slots: &mut Slots<'_>| {
+                write_places(bits, offset, block, slots);
+            },
         };
         visit_with(text, visitor, state, places, &unit)
     }

@@ -27,6 +27,9 @@ const MOST_DEPTH: usize = 63;
 /// Bytes that are indexed at a time, if an element ends in them: what is written about them stays in the nearest caches.
 const CHUNK: usize = 1 << 15;
 
+/// After a fault so many are indexed for the next element: where faults are frequent, most of what is indexed is thrown away.
+const SMALL_CHUNK: usize = 256;
+
 /// A single element larger than this is left to the exact path, so that an index stays small.
 const MOST_CHUNK: usize = 1 << 20;
 
@@ -49,18 +52,32 @@ pub struct Index {
     scalars: Vec<u32>,
     /// Offsets of the blocks with escapes.
     escapes: Vec<u32>,
+    /// How many bytes to begin with next time; 0 before the first time.
+    next_chunk: usize,
+    /// How many bytes were looked at in all.
+    #[cfg(test)]
+    looked_at: usize,
 }
 
 impl Index {
     /// Indexes the elements of an array from the start of `text` on, which must be the start of an element: whole,
-    /// well-formed, compact objects and arrays, one comma between them. Ends before the first one that is anything else, where
+    /// well-formed, compact objects, one comma between them. Ends before the first element that is anything else, where
     /// the text ends, and after some tens of thousands of bytes.
     pub fn fill<'a>(&'a mut self, text: &'a [u8]) -> IndexedRun<'a> {
-        let mut size = CHUNK;
+        let mut size = match self.next_chunk {
+            0 => CHUNK,
+            size => size,
+        };
         loop {
             let chunk = text.get(..size).unwrap_or(text);
             let is_sound = self.index(chunk);
             let goes_on = is_sound && chunk.len() < text.len();
+            // What is thrown away is at most a few times what is used, or what the exact path reads after a fault.
+            self.next_chunk = match is_sound {
+                true => (size * 4).min(CHUNK),
+                false if self.used() * 4 >= chunk.len() => size.min(CHUNK),
+                false => SMALL_CHUNK,
+            };
             if !self.ends.is_empty() || !goes_on || size >= MOST_CHUNK {
                 break;
             }
@@ -73,6 +90,12 @@ impl Index {
             escapes: self.escapes.iter().peekable(),
             next: 0,
         }
+    }
+
+    /// Up to where the elements reach that were found.
+    fn used(&self) -> usize {
+        let last = self.ends.last().and_then(|end| self.offset(*end as usize));
+        last.unwrap_or_default()
     }
 
     /// The offsets of the entries, and the entries of closing brackets by those of their opening ones.
@@ -96,6 +119,10 @@ impl Index {
     /// Indexes all of `text`, up to the first fault. `false` if there is one before the last bytes, which may lack what
     /// follows them.
     fn index(&mut self, text: &[u8]) -> bool {
+        #[cfg(test)]
+        {
+            self.looked_at += text.len();
+        }
         if self.scalars.len() < text.len() + BLOCK {
             self.scalars.resize(text.len() + BLOCK, 0);
         }
@@ -415,7 +442,8 @@ impl Matcher<'_> {
 
     #[inline(always)]
     fn open(&mut self, bracket: &Bracket) -> bool {
-        let fits = self.fits(bracket);
+        // An element that is an array is nothing the caller can use.
+        let fits = self.fits(bracket) && (self.depth > 0 || bracket.is_object);
         let Some(slot) = self.open.get_mut(self.depth).filter(|_| fits) else {
             return false;
         };
@@ -488,4 +516,53 @@ fn is_ended_number(text: &[u8]) -> bool {
     let end = text.iter().position(|byte| ends_scalar(*byte));
     end.and_then(|end| text.get(..end))
         .is_some_and(is_number_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extent::{Extent, extent};
+
+    /// Reads a run of elements as a reader of log files does: by the index where it can, else the exact way.
+    fn looked_at(text: &[u8]) -> usize {
+        let mut index = Index::default();
+        let mut position = 0;
+        while let Some(rest) = text.get(position..).filter(|rest| !rest.is_empty()) {
+            let found: usize = index
+                .fill(rest)
+                .map(|element| element.raw().len() + 1)
+                .sum();
+            position += match (found, extent(rest, 0)) {
+                (1.., _) => found,
+                (0, Extent::Complete { end, .. }) => end + 1,
+                (0, Extent::Unterminated { at }) => at.max(1),
+            };
+        }
+        index.looked_at
+    }
+
+    #[test]
+    fn faults_do_not_make_the_index_costly() {
+        for unit in [
+            r#"{},[],"#,
+            r#"{"v": 1},"#,
+            r#"{"a":1x},"#,
+            r#"{"eventName":"StopLogging","n":01},"#,
+            r#"{"a"},"#,
+            r#"{},5,"#,
+            r#"{"a":1,"#,
+            r#"{"a":"\x"},"#,
+            r#"{"a":1},{"a":1}},"#,
+        ] {
+            let text = unit.repeat(200_000 / unit.len());
+            let factor = looked_at(text.as_bytes()) / text.len();
+            assert!(factor < 200, "{unit}: {factor}");
+        }
+        // Once in a while a fault costs next to nothing.
+        let good = r#"{"eventName":"StopLogging","list":[1,2,{"a":null}]},"#.repeat(100);
+        let text = format!(r#"{good}{{"a": 1}},"#).repeat(40);
+        assert!(looked_at(text.as_bytes()) < text.len() * 4);
+        let sound = r#"{"eventName":"StopLogging","list":[1,2,{"a":null}]},"#.repeat(4000);
+        assert!(looked_at(sound.as_bytes()) < sound.len() * 11 / 10);
+    }
 }
