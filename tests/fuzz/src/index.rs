@@ -9,24 +9,42 @@ const CHUNK: usize = 1 << 15;
 /// Nesting up to this depth must be found.
 const DEPTH: usize = 60;
 
+/// A text is read on from where nothing was found so often.
+const MOST_RESTARTS: usize = 30;
+
 /// The data are a text. If it is all ordinary elements, with a comma behind each, it is also held repeated, so that it is longer
 /// than what is indexed at a time.
 pub fn hold(data: &[u8]) {
     let mut index = Index::default();
     let (ordinary, end) = ordinary_elements(data);
-    let found = hold_found(&mut index, data);
+    let (found, _) = hold_found(&mut index, data);
     assert!(
         found >= ordinary,
         "{found} of {ordinary} found: {}",
         data.escape_ascii()
     );
+    hold_rest(&mut index, data);
     if ordinary > 0 && data.get(end..) == Some(b",") {
-        hold_repeated(&mut index, data, ordinary);
+        hold_repeated(data, ordinary);
     }
 }
 
-/// Every element that is found is well formed and reads as it does without an index.
-fn hold_found(index: &mut Index, text: &[u8]) -> usize {
+/// Reads on as a reader of log files does: by the index where it can, else the exact way. What the index met before must not matter.
+fn hold_rest(index: &mut Index, text: &[u8]) {
+    let mut position = 0;
+    for _ in 0..MOST_RESTARTS {
+        let rest = text.get(position..).unwrap_or_default();
+        position += match (hold_found(index, rest), extent(rest, 0)) {
+            ((1.., end), _) => end + 1,
+            ((0, _), Extent::Complete { end, .. }) => end + 1,
+            ((0, _), Extent::Unterminated { at }) => at + 1,
+        };
+    }
+}
+
+/// Every element that is found is well formed and reads as it does without an index. Returns how many there are, and where the last
+/// one ends.
+fn hold_found(index: &mut Index, text: &[u8]) -> (usize, usize) {
     let (mut found, mut position) = (0, 0);
     for element in index.fill(text) {
         if found > 0 {
@@ -44,14 +62,12 @@ fn hold_found(index: &mut Index, text: &[u8]) -> usize {
             "{}: {well_formed:?}",
             raw.escape_ascii()
         );
-
-        let holder = [b"{\"\":", raw, b"}"].concat();
-        let mut exact = Object::from_extent(&holder).unwrap().members();
-        hold_value(element, exact.next().unwrap().1);
+        let exact = Object::from_extent(raw).expect("elements that are objects");
+        hold_value(element, Value::Object(exact));
         position = end;
         found += 1;
     }
-    found
+    (found, position)
 }
 
 /// The same value, read both ways.
@@ -124,7 +140,8 @@ pub(crate) fn is_same(one: Value<'_>, other: Value<'_>) -> bool {
 }
 
 /// A text of `ordinary` elements, over and over: all are found, in however many pieces.
-fn hold_repeated(index: &mut Index, text: &[u8], ordinary: usize) {
+fn hold_repeated(text: &[u8], ordinary: usize) {
+    let mut index = Index::default();
     let times = CHUNK / text.len() + 2;
     let long = text.repeat(times);
     let (mut found, mut position) = (0, 0);
@@ -162,7 +179,7 @@ fn ordinary_elements(text: &[u8]) -> (usize, usize) {
     }
 }
 
-/// The length of the element at the start of a text, if it is what `serde_json` takes, is compact, has no escapes in its names and is not too
+/// The length of the object at the start of a text, if it is what `serde_json` takes, is compact, has no escapes in its names and is not too
 /// deep.
 fn ordinary_element(text: &[u8]) -> Option<usize> {
     let (mut depth, mut position) = (0_usize, 0);
@@ -182,8 +199,8 @@ fn ordinary_element(text: &[u8]) -> Option<usize> {
         }
     }
     let element = &text[..position];
-    let is_container = matches!(element[0], b'{' | b'[');
-    (is_container && serde_json::from_slice::<IgnoredAny>(element).is_ok()).then_some(position)
+    let is_object = element.starts_with(b"{");
+    (is_object && serde_json::from_slice::<IgnoredAny>(element).is_ok()).then_some(position)
 }
 
 /// The closing quote of the string that opens here, unless it is a name with escapes.
