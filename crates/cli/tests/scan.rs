@@ -338,6 +338,37 @@ fn every_bad_object_has_an_outcome_and_costs_nothing_beside_it() {
 }
 
 #[test]
+fn of_an_object_too_large_for_the_buffer_nothing_counts_if_it_does_not_verify() {
+    let mut folder = Folder::new();
+    // Read while it is inflated: the event is met long before the checksum.
+    let padding = format!(r#"{{"x":"{}"}}"#, "x".repeat(1 << 16));
+    let mut content = vec![STOP];
+    content.resize(550, &padding);
+    let mut object = gzip(&records(&content));
+    folder.put(&object);
+    let report = folder.scan();
+    assert_eq!(
+        (&report["records"]["read"], alarms(&report).len()),
+        (&550.into(), 1)
+    );
+    let end = object.len();
+    object[end - 8] ^= 1;
+    let mut folder = Folder::new();
+    folder.put(&object);
+    let report = folder.scan();
+    assert_eq!(failed(&report), counts(&[("crc_mismatch", 1)]));
+    assert_eq!(report["records"]["read"], 0);
+    assert!(alarms(&report).is_empty());
+    let mut filters = report["metric_filters"].as_array().unwrap().iter();
+    assert!(filters.all(|filter| filter["matched"] == 0));
+    let problem = report["problems"][0]["message"].as_str().unwrap();
+    assert!(
+        problem.contains("whole records in what could be inflated: 550"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn every_odd_record_is_evaluated_or_skipped_for_a_reason() {
     let surrogate = STOP
         .replace("e-1", "e-2")

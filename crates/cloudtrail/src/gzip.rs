@@ -59,6 +59,12 @@ pub(crate) fn is_gzip(object: &[u8]) -> bool {
     object.starts_with(&[0x1f, 0x8b])
 }
 
+/// How long the content of the last member is by its trailer, modulo 2^32.
+pub(crate) fn claimed_bytes(object: &[u8]) -> u64 {
+    let trailer = object.last_chunk().copied().unwrap_or_default();
+    u64::from(u32::from_le_bytes(trailer))
+}
+
 /// What stands around the content of a gzip stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Framing {

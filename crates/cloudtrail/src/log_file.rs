@@ -1,14 +1,14 @@
 //! From the bytes of one object to its records.
 //!
-//! Nothing of an object is handed out before all of it has been verified, so that a retry never
-//! counts twice. An object whose content fits the budget is inflated once into a reused buffer; a
-//! larger one is inflated twice, first to verify it and then to read it, in constant memory.
+//! An object counts as a whole or not at all, so that a retry never counts twice. One whose content fits the budget is inflated into
+//! a reused buffer and verified before anything of it is handed out. A larger one is read while it is inflated, in constant
+//! memory: whether it verifies is known at its end, and until then the caller holds back what it found.
 
 use libdeflater::Decompressor;
 use raw_json::{Index, Object};
 
 use crate::document::{Document, DocumentError};
-use crate::gzip::{Framing, GzipError, GzipStream, inflate_whole, is_gzip};
+use crate::gzip::{Framing, GzipError, GzipStream, claimed_bytes, inflate_whole, is_gzip};
 use crate::key::LogFolder;
 
 /// One element of `Records`.
@@ -176,7 +176,7 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The object does not inflate or does not verify. Nothing of it was handed out.
+    /// The object does not inflate or does not verify. Nothing of it counts.
     #[error(
         "{source}; whole records in what could be inflated: {readable_records}, none was evaluated"
     )]
@@ -201,7 +201,7 @@ pub enum ReadError {
     /// `Records` is something else than an array.
     #[error("`Records` is not an array")]
     RecordsNotAnArray,
-    /// It inflates to more than the reader may read. Nothing of it was handed out.
+    /// It inflates to more than the reader may read. Nothing of it counts.
     #[error("the object inflates to more than {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
@@ -314,8 +314,8 @@ impl LogFileReader {
     /// events come as a bare array).
     ///
     /// # Errors
-    /// The object does not verify, or holds no records; `each` has not been called then, except
-    /// where plain or verified JSON breaks off later on, which is never an error.
+    /// The object does not verify, or holds no records. If its content is larger than the buffer, `each` may have been called before
+    /// that was known: what came of it does not count. JSON that breaks off later on is never an error.
     pub fn read(
         &mut self,
         object: &[u8],
@@ -346,14 +346,23 @@ impl LogFileReader {
                 },
             )
         } else {
-            verify(object, self.most_content_bytes)?;
-            read_stream(
+            let limit = self.most_content_bytes;
+            let is_larger = claimed_bytes(object) > self.buffer_bytes as u64;
+            if !is_larger {
+                // Several members, or a fault.
+                verify(object, limit)?;
+            }
+            let (buffer_bytes, index) = (self.buffer_bytes, &mut self.index);
+            let read = read_stream(
                 &mut document,
                 object,
-                self.buffer_bytes,
-                &mut self.index,
+                buffer_bytes,
+                limit,
+                index,
                 &mut count,
-            )?
+            );
+            // That an object does not verify comes before everything else that is wrong with it.
+            read.or_else(|error| verify(object, limit).and(Err(error)))?
         };
         Ok(tally.summary(&document, content_bytes, framing))
     }
@@ -383,7 +392,7 @@ fn read_slice(
     Ok(document.finish(each)?)
 }
 
-/// Inflates everything once, for its checks. What fails here fails as a whole.
+/// Inflates everything for its checks only. What fails here fails as a whole.
 fn verify(object: &[u8], limit: u64) -> Result<(), ReadError> {
     let mut stream = GzipStream::new(object);
     let mut output = vec![0; 1 << 16];
@@ -414,7 +423,15 @@ fn readable_records(object: &[u8]) -> u64 {
     let mut records = 0;
     let mut count = |entry: Entry<'_>| records += u64::from(matches!(entry, Entry::Record { .. }));
     // Breaking off is what is expected here; the count up to there is the answer.
-    let _ = read_stream(&mut document, object, WINDOW_BYTES, &mut None, &mut count);
+    let most_bytes = WINDOW_BYTES;
+    let _ = read_stream(
+        &mut document,
+        object,
+        most_bytes,
+        u64::MAX,
+        &mut None,
+        &mut count,
+    );
     records
 }
 
@@ -423,6 +440,7 @@ fn read_stream(
     document: &mut Document,
     object: &[u8],
     most_bytes: usize,
+    limit: u64,
     index: &mut Option<Index>,
     each: &mut impl FnMut(Entry<'_>),
 ) -> Result<(u64, Framing), ReadError> {
@@ -439,6 +457,9 @@ fn read_stream(
         })?;
         filled += read;
         content_bytes += read as u64;
+        if content_bytes > limit {
+            return Err(ReadError::TooLarge { limit });
+        }
         let last = room && read == 0;
         let taken =
             document.advance(window.get(..filled).unwrap_or_default(), last, index, each)?;

@@ -101,7 +101,7 @@ fn word(bytes: &[u8]) -> u64 {
 
 /// Both halves of a product of 128 bits, folded.
 #[inline]
-fn mix(a: u64, b: u64) -> u64 {
+pub(crate) fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd6e8_feb8_6659_fd93);
     product as u64 ^ (product >> 64) as u64
 }
@@ -110,23 +110,6 @@ fn mix(a: u64, b: u64) -> u64 {
 #[inline]
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     Key::of(bytes).hash()
-}
-
-/// A hash that looks at the start, the middle and the end only.
-#[inline]
-pub(crate) fn hash_of_parts(bytes: &[u8]) -> u64 {
-    match bytes.get(bytes.len() / 2..) {
-        Some(end) if bytes.len() > 16 => {
-            let last = bytes
-                .last_chunk()
-                .map_or(0, |eight| u64::from_le_bytes(*eight));
-            mix(
-                word(bytes) ^ bytes.len() as u64,
-                last ^ word(end).rotate_left(32),
-            )
-        }
-        _ => hash(bytes),
-    }
 }
 
 impl ByteTable {

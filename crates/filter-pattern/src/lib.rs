@@ -41,6 +41,7 @@ mod scanner;
 mod selector;
 mod set;
 mod terms;
+mod text_memory;
 mod texts;
 mod trie;
 mod warning;

@@ -4,10 +4,14 @@
 //! expressions say of a text is remembered, since a few texts make up most of a log file. It gives up where a name that is asked for stands twice in an
 //! object; then the walk of `trie`, which knows what that means, starts afresh.
 
-use raw_json::{IndexedArray, IndexedKind, IndexedObject, IndexedPlace, IndexedValue, Str, Value};
+use raw_json::{
+    FoundMembers, IndexedArray, IndexedKind, IndexedObject, IndexedPlace, IndexedValue, NameTable,
+    Str, Value,
+};
 
-use crate::byte_table::{ByteTable, hash, hash_of_parts};
+use crate::byte_table::{ByteTable, hash};
 use crate::compare::{Condition, Selected};
+use crate::text_memory::{MOST_REMEMBERED_BYTES, TextMemory};
 use crate::texts::{TextConditions, TextScratch};
 use crate::trie::{TestId, Tests};
 
@@ -16,7 +20,6 @@ use crate::trie::{TestId, Tests};
 pub(crate) struct QuickTrie {
     /// The first one is the root.
     nodes: Vec<QuickNode>,
-    memos: usize,
     noted: usize,
 }
 
@@ -24,7 +27,7 @@ pub(crate) struct QuickTrie {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct QuickNode {
     /// The nodes behind names.
-    pub(crate) names: ByteTable,
+    pub(crate) names: NameTable,
     pub(crate) any_member: Option<u32>,
     pub(crate) any_element: Option<u32>,
     /// The nodes behind indexes, ascending.
@@ -45,7 +48,8 @@ pub(crate) struct QuickTests {
     presence: Vec<TestId>,
     /// What else can hold for a text, and where its outcomes are remembered.
     of_texts: Option<Box<TextConditions>>,
-    memo: usize,
+    /// Not 0, and different for each node.
+    number: u32,
     equal: Vec<Vec<TestId>>,
     /// For everything but texts.
     all: Tests,
@@ -75,11 +79,27 @@ impl QuickTests {
                 literals: ByteTable::new(keys),
                 presence: tests.presence().to_vec(),
                 of_texts: (!of_texts.is_empty()).then(|| Box::new(TextConditions::new(of_texts))),
-                memo: 0,
+                number: 0,
                 equal: literals.iter().map(|(_, tests)| tests.to_vec()).collect(),
                 all: tests.clone(),
             })
         })
+    }
+
+    /// Something with this text is there, and equal to it.
+    #[inline]
+    fn log_equal(&self, text: &[u8], may_have_escapes: bool, log: &mut Vec<TestId>) {
+        log.extend(&self.presence);
+        if self.literals.is_empty() {
+            return;
+        }
+        let has_escapes = may_have_escapes && memchr::memchr(b'\\', text).is_some();
+        let found = match has_escapes {
+            true => self.literals.get(Str::new(text).decode().as_bytes()),
+            false => self.literals.get(text),
+        };
+        let equal = found.and_then(|number| self.equal.get(number as usize));
+        log.extend(equal.into_iter().flatten());
     }
 }
 
@@ -91,8 +111,8 @@ pub(crate) struct QuickScratch {
     met_in: Vec<u64>,
     objects: u64,
     /// The names of the objects under way in which every name must be known, as hashes.
-    names: Vec<u64>,
-    memos: Vec<Memo>,
+    distinct_names: Vec<u64>,
+    outcomes: TextMemory,
     texts: TextScratch,
     /// The values that may be asked for, and the walk in which each was met last.
     noted: Vec<(u64, IndexedPlace)>,
@@ -112,15 +132,13 @@ const MOST_WILDCARD_MEMBERS: usize = 64;
 
 impl QuickTrie {
     pub(crate) fn new(mut nodes: Vec<QuickNode>) -> Self {
-        let mut memos = 0;
-        for tests in nodes.iter_mut().filter_map(|node| node.tests.as_mut()) {
-            tests.memo = memos;
-            memos += usize::from(tests.of_texts.is_some());
+        let asking = nodes.iter_mut().filter_map(|node| node.tests.as_mut());
+        for (tests, number) in asking.zip(1..) {
+            tests.number = number;
         }
         let noted = nodes.iter().filter_map(|node| node.noted).max();
         QuickTrie {
             nodes,
-            memos,
             noted: noted.map_or(0, |last| last as usize + 1),
         }
     }
@@ -134,19 +152,19 @@ impl QuickTrie {
         wanted: &mut [Option<Value<'r>>],
     ) -> Option<&'s [TestId]> {
         scratch.log.clear();
-        scratch.names.clear();
+        scratch.distinct_names.clear();
+        scratch.outcomes.prepare();
         scratch.walks += 1;
         scratch
             .noted
             .resize(self.noted, (0, IndexedPlace::default()));
         scratch.met_in.resize(self.nodes.len(), 0);
-        scratch.memos.resize_with(self.memos, Memo::default);
         let mut walk = Walk {
             nodes: &self.nodes,
             scratch,
             wanted,
         };
-        walk.object(self.nodes.first()?, record)?;
+        walk.object(0, record)?;
         Some(&scratch.log)
     }
 }
@@ -160,35 +178,53 @@ struct Walk<'w, 'r> {
 // It recurses as deep as selectors have steps, and no deeper than an index goes.
 impl<'w, 'r> Walk<'w, 'r> {
     /// `None` to give up, as everywhere here.
-    fn object(&mut self, node: &'w QuickNode, object: IndexedObject<'r>) -> Option<()> {
+    fn object(&mut self, node_id: u32, object: IndexedObject<'r>) -> Option<()> {
+        let node = self.nodes.get(node_id as usize)?;
         self.scratch.objects += 1;
         let this_object = self.scratch.objects;
-        let names_around = self.scratch.names.len();
-        for (name, value) in object.members() {
-            if let Some(child) = node.names.get(name) {
-                let met_in = self.scratch.met_in.get_mut(child as usize)?;
-                if std::mem::replace(met_in, this_object) == this_object {
-                    return None;
+        let names_around = self.scratch.distinct_names.len();
+        let mut members = object.members();
+        if node.any_member.is_none() {
+            let mut found = FoundMembers::default();
+            while members.find(&node.names, &mut found) {
+                for member in found.as_slice() {
+                    let value = members.value_of(*member)?;
+                    self.named(member.number, value, this_object)?;
                 }
-                self.value(child, value)?;
+            }
+            return Some(());
+        }
+        for (name, value) in members {
+            if let Some(child) = node.names.get(name) {
+                self.named(child, value, this_object)?;
             }
             if let Some(child) = node.any_member {
                 self.note_name(name, names_around)?;
                 self.value(child, value)?;
             }
         }
-        self.scratch.names.truncate(names_around);
+        self.scratch.distinct_names.truncate(names_around);
         Some(())
+    }
+
+    /// A name that comes twice is for the other walk.
+    #[inline]
+    fn named(&mut self, child: u32, value: IndexedValue<'r>, object: u64) -> Option<()> {
+        let met_in = self.scratch.met_in.get_mut(child as usize)?;
+        if std::mem::replace(met_in, object) == object {
+            return None;
+        }
+        self.value(child, value)
     }
 
     /// Under a wildcard every name counts, so each must be new.
     fn note_name(&mut self, name: &[u8], names_around: usize) -> Option<()> {
-        let names = self.scratch.names.get(names_around..)?;
+        let names = self.scratch.distinct_names.get(names_around..)?;
         let hash = hash(name);
         // Different bytes can read as the same name if they are no UTF-8.
         let is_new =
             name.is_ascii() && names.len() < MOST_WILDCARD_MEMBERS && !names.contains(&hash);
-        is_new.then(|| self.scratch.names.push(hash))
+        is_new.then(|| self.scratch.distinct_names.push(hash))
     }
 
     fn array(&mut self, node: &'w QuickNode, array: IndexedArray<'r>) -> Option<()> {
@@ -206,8 +242,8 @@ impl<'w, 'r> Walk<'w, 'r> {
         Some(())
     }
 
-    fn value(&mut self, node: u32, value: IndexedValue<'r>) -> Option<()> {
-        let node = self.nodes.get(node as usize)?;
+    fn value(&mut self, node_id: u32, value: IndexedValue<'r>) -> Option<()> {
+        let node = self.nodes.get(node_id as usize)?;
         if let Some(place) = node.wanted
             && let Some(wanted) = self.wanted.get_mut(place as usize)
         {
@@ -228,7 +264,7 @@ impl<'w, 'r> Walk<'w, 'r> {
             IndexedKind::Object(object) => {
                 self.note_presence(tests);
                 if !node.names.is_empty() || node.any_member.is_some() {
-                    self.object(node, object)?;
+                    self.object(node_id, object)?;
                 }
             }
             IndexedKind::Array(array) => {
@@ -254,68 +290,23 @@ impl<'w, 'r> Walk<'w, 'r> {
     }
 
     fn text(&mut self, tests: &QuickTests, text: &[u8], may_have_escapes: bool) {
-        let log = &mut self.scratch.log;
-        log.extend(&tests.presence);
-        if !tests.literals.is_empty() {
-            let has_escapes = may_have_escapes && memchr::memchr(b'\\', text).is_some();
-            let found = match has_escapes {
-                true => tests.literals.get(Str::new(text).decode().as_bytes()),
-                false => tests.literals.get(text),
-            };
-            let equal = found.and_then(|number| tests.equal.get(number as usize));
-            log.extend(equal.into_iter().flatten());
-        }
-        let Some(of_texts) = &tests.of_texts else {
-            return;
-        };
         let QuickScratch {
-            log, memos, texts, ..
+            log,
+            outcomes,
+            texts,
+            ..
         } = &mut *self.scratch;
-        let mut holding = |log: &mut Vec<TestId>| {
+        let Some(of_texts) = &tests.of_texts else {
+            return tests.log_equal(text, may_have_escapes, log);
+        };
+        let mut compute = |log: &mut Vec<TestId>| {
+            tests.log_equal(text, may_have_escapes, log);
             let selected = Selected::Text(Str::new(text).decode());
             of_texts.holding(&selected, texts, |test| log.push(test));
         };
-        match memos.get_mut(tests.memo) {
-            Some(memo) if text.len() <= MOST_REMEMBERED_BYTES => {
-                log.extend(memo.outcome(text, holding));
-            }
-            _ => holding(log),
+        match text.len() {
+            0..=MOST_REMEMBERED_BYTES => outcomes.log(tests.number, text, log, compute),
+            _ => compute(log),
         }
-    }
-}
-
-/// Longer texts are not remembered.
-const MOST_REMEMBERED_BYTES: usize = 256;
-/// Texts remembered for one node.
-const REMEMBERED: usize = 512;
-
-/// Which tests held for the texts met last: one text for each remainder of a hash.
-#[derive(Debug, Clone, Default)]
-struct Memo {
-    places: Vec<Remembered>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Remembered {
-    known: bool,
-    text: Vec<u8>,
-    holding: Vec<TestId>,
-}
-
-impl Memo {
-    fn outcome(&mut self, text: &[u8], compute: impl FnOnce(&mut Vec<TestId>)) -> &[TestId] {
-        self.places.resize_with(REMEMBERED, Remembered::default);
-        let place = hash_of_parts(text) as usize % REMEMBERED;
-        let Some(place) = self.places.get_mut(place) else {
-            return &[];
-        };
-        if !place.known || place.text != text {
-            place.known = true;
-            place.text.clear();
-            place.text.extend(text);
-            place.holding.clear();
-            compute(&mut place.holding);
-        }
-        &place.holding
     }
 }

@@ -10,9 +10,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 
-use raw_json::{Cursor, Entered, Object, Str, Value};
+use raw_json::{Cursor, Entered, NameTable, Object, Str, Value};
 
-use crate::byte_table::ByteTable;
 use crate::compare::{Condition, Operand, Selected};
 use crate::number::NumberLiteral;
 use crate::quick::{QuickNode, QuickTests, QuickTrie};
@@ -93,7 +92,13 @@ impl Trie {
 
     /// The same trie, made for records whose index is known, for handing out the record's members of these names, and for noting
     /// where the values of these selectors lie, which have no wildcards.
+    ///
+    /// It compares names as bytes. What is no UTF-8 reads as U+FFFD, so where a name has that character the walk below remains.
     pub(crate) fn quick(&mut self, wanted: &[&str], noted: &[&Selector]) -> QuickTrie {
+        let mut names = self.nodes.iter().flat_map(|node| node.members.keys());
+        if names.any(|name| memchr::memmem::find(name, "\u{fffd}".as_bytes()).is_some()) {
+            return QuickTrie::default();
+        }
         let noted: HashMap<NodeId, u32> = noted
             .iter()
             .zip(0..)
@@ -117,7 +122,7 @@ impl Trie {
                 .collect();
             elements.sort_unstable();
             QuickNode {
-                names: ByteTable::new(names.map(|(name, node)| (name.as_ref(), number(node)))),
+                names: NameTable::new(names.map(|(name, node)| (name.as_ref(), number(node)))),
                 any_member: node.any_member.as_ref().map(number),
                 elements: elements.into(),
                 any_element: node.any_element.as_ref().map(number),

@@ -174,7 +174,8 @@ impl Evaluator<'_> {
     /// and the errors.
     ///
     /// # Errors
-    /// The object gives no records. Nothing was handed out then.
+    /// The object gives no records. If its content is larger than the reader's buffer, matches may have been handed out before that was
+    /// known: they do not count.
     pub fn evaluate(
         &mut self,
         object: &[u8],

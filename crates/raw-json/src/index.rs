@@ -44,8 +44,8 @@ const MOST_CHUNK: usize = 1 << 20;
 #[derive(Debug, Clone, Default)]
 pub struct Index {
     entries: Places,
-    /// For the entry of an opening bracket the entry of the closing one.
-    partners: Vec<u32>,
+    /// For the entry of an opening bracket the entry behind the closing one, for every other entry itself.
+    behind: Vec<u32>,
     /// The closing brackets of the elements, by their entries.
     ends: Vec<u32>,
     /// Offsets of numbers, `true`, `false` and `null`: what is neither string nor container.
@@ -98,10 +98,11 @@ impl Index {
         last.unwrap_or_default()
     }
 
-    /// The offsets of the entries, and the entries of closing brackets by those of their opening ones.
+    /// The offsets of the entries; and for each the entry behind what begins with it: behind its closing bracket if it opens one,
+    /// else itself.
     #[inline]
     pub(crate) fn lists(&self) -> (&[u32], &[u32]) {
-        (self.entries.offsets(), &self.partners)
+        (self.entries.offsets(), &self.behind)
     }
 
     /// The offset an entry stands for.
@@ -113,7 +114,8 @@ impl Index {
     /// The entry of the bracket that closes what this one opens.
     #[inline]
     pub(crate) fn partner(&self, entry: usize) -> Option<usize> {
-        self.partners.get(entry).map(|partner| *partner as usize)
+        let behind = self.behind.get(entry).copied()?;
+        (behind as usize).checked_sub(1)
     }
 
     /// Indexes all of `text`, up to the first fault. `false` if there is one before the last bytes, which may lack what
@@ -146,17 +148,19 @@ impl Index {
         if let Some(odd) = odd_scalar(text, scalars) {
             fault = fault.min(odd);
         }
-        if self.partners.len() < self.entries.offsets().len() {
-            self.partners
-                .resize(self.entries.offsets().len().next_power_of_two(), 0);
+        let entries = self.entries.offsets().len();
+        if self.behind.len() < entries {
+            self.behind.resize(entries.next_power_of_two(), 0);
         }
+        let behind = self.behind.iter_mut().zip(0..).take(entries);
+        behind.for_each(|(behind, entry)| *behind = entry);
         self.ends.clear();
         let offsets = self.entries.offsets();
         let behind_fault = |offset: &&u32| **offset as usize >= fault;
         let sound = offsets.len() - offsets.iter().rev().take_while(behind_fault).count();
         let mut matcher = Matcher {
             offsets,
-            partners: &mut self.partners,
+            behind: &mut self.behind,
             ends: &mut self.ends,
             open: [0; MOST_DEPTH],
             depth: 0,
@@ -329,7 +333,7 @@ impl Grammar<'_> {
 struct Matcher<'a> {
     /// Of the entries.
     offsets: &'a [u32],
-    partners: &'a mut [u32],
+    behind: &'a mut [u32],
     ends: &'a mut Vec<u32>,
     /// The entries of the open brackets.
     open: [u32; MOST_DEPTH],
@@ -467,8 +471,8 @@ impl Matcher<'_> {
                 return false;
             }
         }
-        if let Some(partner) = self.partners.get_mut(open as usize) {
-            *partner = bracket.entry;
+        if let Some(behind) = self.behind.get_mut(open as usize) {
+            *behind = bracket.entry + 1;
         }
         self.depth -= 1;
         self.kinds >>= 1;

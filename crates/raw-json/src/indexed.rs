@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::index::Index;
+use crate::name_table::NameTable;
 use crate::string::Str;
 use crate::value::{Array, Object, Value};
 
@@ -55,7 +56,7 @@ impl<'a> Tape<'a> {
 struct Reader<'a> {
     tape: Tape<'a>,
     offsets: &'a [u32],
-    partners: &'a [u32],
+    behind: &'a [u32],
     /// The entry before the next value, a bracket, comma or colon; the closing bracket at the end.
     at: usize,
     close: usize,
@@ -63,11 +64,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(value: &IndexedValue<'a>, close: usize, is_empty: bool) -> Self {
-        let (offsets, partners) = value.tape.index.lists();
+        let (offsets, behind) = value.tape.index.lists();
         Reader {
             tape: value.tape,
             offsets,
-            partners,
+            behind,
             at: if is_empty { close } else { value.entry },
             close,
         }
@@ -82,10 +83,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn value(&mut self, entry: usize) -> Option<IndexedValue<'a>> {
         let start = self.offset(entry)? + 1;
-        self.at = match self.tape.text.get(start)? {
-            b'{' | b'[' => *self.partners.get(entry + 1)? as usize + 1,
-            _ => entry + 1,
-        };
+        self.at = *self.behind.get(entry + 1)? as usize;
         Some(IndexedValue {
             tape: self.tape,
             entry: entry + 1,
@@ -232,9 +230,82 @@ impl<'a> IndexedObject<'a> {
     }
 }
 
+/// Some members of an object whose names were looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FoundMembers {
+    found: [FoundMember; MOST_FOUND],
+    count: usize,
+}
+
+/// Members found at a time.
+const MOST_FOUND: usize = 32;
+
+/// A member whose name was looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FoundMember {
+    /// The number of the name.
+    pub number: u32,
+    /// The entry of its colon.
+    entry: u32,
+}
+
+impl FoundMembers {
+    /// In the order in which they stand.
+    #[inline]
+    pub fn as_slice(&self) -> &[FoundMember] {
+        self.found.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// The members of an object.
 #[derive(Debug, Clone)]
 pub struct IndexedMembers<'a>(Reader<'a>);
+
+impl<'a> IndexedMembers<'a> {
+    /// Looks for names among the next members, up to the last one or until there is no room for more. `false` if there were no members
+    /// left to look at.
+    #[inline]
+    pub fn find(&mut self, names: &NameTable, members: &mut FoundMembers) -> bool {
+        let Reader {
+            mut at,
+            close,
+            tape,
+            offsets,
+            behind,
+        } = self.0;
+        let mut count = 0;
+        let is_at_end = at >= close;
+        while at < close {
+            let Some([before, colon]) = offsets.get(at..).and_then(<[u32]>::first_chunk) else {
+                break;
+            };
+            let (start, end) = (*before as usize + 2, (*colon as usize).wrapping_sub(1));
+            let (number, is_found) = names.look_up(tape.text, start, end);
+            let Some(slot) = members.found.get_mut(count) else {
+                break;
+            };
+            // Written in any case, since it cannot be foreseen whether it is one of them.
+            *slot = FoundMember {
+                number,
+                entry: at as u32 + 1,
+            };
+            count += usize::from(is_found);
+            let Some(next) = behind.get(at + 2) else {
+                break;
+            };
+            at = *next as usize;
+        }
+        members.count = count;
+        self.0.at = at;
+        !is_at_end
+    }
+
+    /// The value of a member of the same object.
+    #[inline]
+    pub fn value_of(&self, member: FoundMember) -> Option<IndexedValue<'a>> {
+        self.0.clone().value(member.entry as usize)
+    }
+}
 
 impl<'a> Iterator for IndexedMembers<'a> {
     type Item = (&'a [u8], IndexedValue<'a>);

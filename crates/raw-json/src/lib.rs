@@ -25,6 +25,7 @@ mod extent;
 mod indented;
 mod index;
 mod indexed;
+mod name_table;
 mod string;
 mod value;
 
@@ -34,8 +35,9 @@ pub use extent::{Extent, SyntaxError, extent, is_white_space};
 pub use indented::indented;
 pub use index::{Index, IndexedRun};
 pub use indexed::{
-    IndexedArray, IndexedElements, IndexedKind, IndexedMembers, IndexedObject, IndexedPlace,
-    IndexedValue,
+    FoundMember, FoundMembers, IndexedArray, IndexedElements, IndexedKind, IndexedMembers,
+    IndexedObject, IndexedPlace, IndexedValue,
 };
+pub use name_table::NameTable;
 pub use string::Str;
 pub use value::{Array, Elements, Members, Object, Value, is_number};

@@ -5,8 +5,12 @@
     reason = "tests fail by panicking"
 )]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
-use raw_json::{Extent, Index, IndexedObject, IndexedValue, Object, Value, extent};
+use raw_json::{
+    Extent, FoundMembers, Index, IndexedObject, IndexedValue, NameTable, Object, Value, extent,
+};
 
 /// The same value, read both ways.
 fn assert_same(indexed: IndexedValue<'_>, exact: Value<'_>) {
@@ -40,6 +44,23 @@ fn assert_same_object(indexed: IndexedObject<'_>, exact: Object<'_>) {
         assert!(!name.contains(&b'\\'));
         assert_same(value, expected);
     }
+    assert_finds(indexed);
+}
+
+/// Looks for every second name.
+fn assert_finds(object: IndexedObject<'_>) {
+    let names: BTreeSet<&[u8]> = object.members().map(|(name, _)| name).collect();
+    let names = NameTable::new(names.into_iter().step_by(2).zip(0..));
+    let (mut members, mut found) = (object.members(), FoundMembers::default());
+    let mut all = Vec::new();
+    while members.find(&names, &mut found) {
+        let values = found.as_slice().iter();
+        all.extend(values.map(|member| (member.number, members.value_of(*member).unwrap().raw())));
+    }
+    let named = object
+        .members()
+        .filter_map(|(name, value)| Some((names.get(name)?, value.raw())));
+    assert_eq!(all, named.collect::<Vec<_>>());
 }
 
 /// What those see who do not ask whether there is an index.
@@ -92,6 +113,21 @@ fn check(index: &mut Index, text: &[u8]) -> usize {
         }
     }
     found
+}
+
+#[test]
+fn names_are_found_however_many_and_however_long() {
+    let mut members = Vec::new();
+    for number in 0..200 {
+        members.push(format!(
+            r#""{}{number}":{{"m{number}":[{number}]}}"#,
+            "n".repeat(number % 40)
+        ));
+    }
+    let mut text = format!("{{{}}}", members.join(","));
+    check(&mut Index::default(), text.as_bytes());
+    text.push_str(&format!(",{text}]}}"));
+    assert_eq!(check(&mut Index::default(), text.as_bytes()), 2);
 }
 
 /// Compact JSON values.
