@@ -35,6 +35,23 @@ pub struct LogFiles {
     pub content_bytes: u64,
 }
 
+impl LogFiles {
+    /// Adds other objects.
+    pub(crate) fn add(&mut self, other: &LogFiles) {
+        self.found += other.found;
+        self.processed += other.processed;
+        add_counts(&mut self.skipped, &other.skipped);
+        add_counts(&mut self.failed, &other.failed);
+        self.content_bytes += other.content_bytes;
+    }
+}
+
+fn add_counts(counts: &mut BTreeMap<&'static str, u64>, more: &BTreeMap<&'static str, u64>) {
+    for (name, count) in more {
+        *counts.entry(name).or_default() += count;
+    }
+}
+
 /// Outcomes of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Records {
@@ -52,6 +69,17 @@ pub struct Records {
     pub first_event_time: Option<String>,
     /// The newest event time that is not in the future, RFC 3339.
     pub last_event_time: Option<String>,
+}
+
+impl Records {
+    /// Adds the counts of other records; the times stay.
+    pub(crate) fn add(&mut self, other: &Records) {
+        self.read += other.read;
+        self.evaluated += other.evaluated;
+        add_counts(&mut self.skipped, &other.skipped);
+        self.time_from_key += other.time_from_key;
+        self.future += other.future;
+    }
 }
 
 /// One filter.

@@ -1,14 +1,15 @@
 //! The whole job: objects in, report out.
 //!
-//! Worker threads read, inflate and evaluate one object each; what they find goes to one collector,
-//! which counts, drops copies and keeps alarms and evidence. What is found does not depend on the
-//! order in which the workers finish: everything that is kept is a function of the set of events.
+//! Worker threads read, inflate and evaluate one object each. Each collects for itself: it counts and keeps what alarms and evidence
+//! need; at the end what they have is put together. What is found does not depend on who did
+//! what, nor in which order: everything that is kept is a function of the set of events.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 use cloudtrail::{FileName, ObjectKind, Origin, ReadError};
 use filter_pattern::Selector;
@@ -52,83 +53,122 @@ pub struct Progress {
     pub records: u64,
 }
 
-/// Evaluates all sources and returns what was found. `watch` is called after each object.
+/// Evaluates all sources and returns what was found. `watch` is called after each object, or with several threads from time to time.
 pub fn scan(
     set: &FilterSet,
     sources: &[Source],
     options: &Options,
     mut watch: impl FnMut(Progress),
 ) -> Report {
-    let next = AtomicUsize::new(0);
     let threads = options
         .threads
         .get()
         .min(sources.len().max(1))
         .min(MOST_THREADS);
-    let mut collected = Collected::new(set);
-    let mut collect = |examined| {
-        collected.add(examined);
-        watch(collected.progress());
+    let work = Work {
+        set,
+        sources,
+        options,
+        next: AtomicUsize::new(0),
+        files: AtomicU64::new(0),
+        content_bytes: AtomicU64::new(0),
+        records: AtomicU64::new(0),
     };
-    if threads == 1 {
+    let collected = match threads {
         // Nobody to wait for.
-        work(set, sources, options, &next, |examined| {
-            collect(examined);
-            true
-        });
-    } else {
-        let (sender, receiver) = sync_channel(2 * threads);
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                let (next, sender) = (&next, sender.clone());
-                scope.spawn(move || {
-                    work(set, sources, options, next, |examined| {
-                        sender.send(examined).is_ok()
-                    });
-                });
-            }
-            drop(sender);
-            receiver.iter().for_each(&mut collect);
-        });
-    }
-    collected.report(set, options)
+        1 => work.run(|| watch(work.progress())),
+        _ => work.run_on(threads, watch),
+    };
+    collected.report(set, options, threads)
 }
 
-/// One worker: takes the next source until there is none, or nobody wants more.
-fn work(
-    set: &FilterSet,
-    sources: &[Source],
-    options: &Options,
-    next: &AtomicUsize,
-    mut wants_more: impl FnMut(Examined) -> bool,
-) {
-    let mut examiner = Examiner {
-        evaluator: set.evaluator(),
-        set,
-        range: options.range,
-        clock: options.clock,
-        buffer: Vec::new(),
-    };
-    while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| examiner.examine(source))).unwrap_or_else(|_| {
-                // A fault of ours must not cost the other files; the evaluator may be half way through.
-                examiner.evaluator = set.evaluator();
-                Outcome::Failed {
-                    kind: "internal_error",
-                    message: "trailwarden failed on this object; please report it".to_owned(),
-                }
-            });
-        let location = source.location.clone();
-        if !wants_more(Examined { location, outcome }) {
-            return;
+/// What all workers share.
+struct Work<'w> {
+    set: &'w FilterSet,
+    sources: &'w [Source],
+    options: &'w Options,
+    /// The source that is to be read next.
+    next: AtomicUsize,
+    files: AtomicU64,
+    content_bytes: AtomicU64,
+    records: AtomicU64,
+}
+
+/// How often somebody who watches hears of several threads.
+const WATCH_EVERY: Duration = Duration::from_millis(100);
+
+impl Work<'_> {
+    fn progress(&self) -> Progress {
+        Progress {
+            files: self.files.load(Ordering::Relaxed),
+            content_bytes: self.content_bytes.load(Ordering::Relaxed),
+            records: self.records.load(Ordering::Relaxed),
         }
     }
-}
 
-struct Examined {
-    location: String,
-    outcome: Outcome,
+    fn run_on(&self, threads: usize, mut watch: impl FnMut(Progress)) -> Collected {
+        // Nothing is ever sent: it is disconnected when all are done.
+        let (at_work, all) = channel::<()>();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    let at_work = at_work.clone();
+                    scope.spawn(move || {
+                        let collected = self.run(|| {});
+                        drop(at_work);
+                        collected
+                    })
+                })
+                .collect();
+            drop(at_work);
+            while all.recv_timeout(WATCH_EVERY) == Err(RecvTimeoutError::Timeout) {
+                watch(self.progress());
+            }
+            watch(self.progress());
+            let mut together = Collected::new(self.set);
+            for worker in workers {
+                match worker.join() {
+                    Ok(collected) => together.merge(collected),
+                    Err(panic) => resume_unwind(panic),
+                }
+            }
+            together
+        })
+    }
+
+    /// One worker: takes the next source until there is none.
+    fn run(&self, mut after_each: impl FnMut()) -> Collected {
+        let (set, options) = (self.set, self.options);
+        let mut collected = Collected::new(set);
+        let mut examiner = Examiner {
+            evaluator: set.evaluator(),
+            set,
+            range: options.range,
+            clock: options.clock,
+            buffer: Vec::new(),
+        };
+        while let Some(source) = self.sources.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = catch_unwind(AssertUnwindSafe(|| examiner.examine(source)))
+                .unwrap_or_else(|_| {
+                    // A fault of ours must not cost the other files; the evaluator may be half way through.
+                    examiner.evaluator = set.evaluator();
+                    Outcome::Failed {
+                        kind: "internal_error",
+                        message: "trailwarden failed on this object; please report it".to_owned(),
+                    }
+                });
+            self.files.fetch_add(1, Ordering::Relaxed);
+            if let Outcome::Processed { report, .. } = &outcome {
+                let summary = &report.summary;
+                let bytes = summary.content_bytes;
+                self.content_bytes.fetch_add(bytes, Ordering::Relaxed);
+                self.records.fetch_add(summary.read, Ordering::Relaxed);
+            }
+            collected.add(source.location.clone(), outcome);
+            after_each();
+        }
+        collected
+    }
 }
 
 /// What became of one object.
@@ -369,16 +409,7 @@ impl Collected {
         }
     }
 
-    fn progress(&self) -> Progress {
-        Progress {
-            files: self.log_files.found,
-            content_bytes: self.log_files.content_bytes,
-            records: self.records.read,
-        }
-    }
-
-    fn add(&mut self, examined: Examined) {
-        let Examined { location, outcome } = examined;
+    fn add(&mut self, location: String, outcome: Outcome) {
         self.log_files.found += 1;
         match outcome {
             Outcome::Processed { report, found } => {
@@ -420,10 +451,7 @@ impl Collected {
         *records.skipped.entry("out_of_range").or_default() += report.out_of_range;
         self.log_files.content_bytes += report.summary.content_bytes;
         self.newest = self.newest.max(report.newest_event_time);
-        self.oldest = [self.oldest, report.oldest_event_time]
-            .into_iter()
-            .flatten()
-            .min();
+        self.oldest = earlier(self.oldest, report.oldest_event_time);
         for (count, more) in self.counts.iter_mut().zip(&report.filters) {
             count.add(more);
         }
@@ -441,34 +469,33 @@ impl Collected {
         );
     }
 
+    /// Adds what another worker has.
+    fn merge(&mut self, other: Collected) {
+        self.log_files.add(&other.log_files);
+        self.records.add(&other.records);
+        self.newest = self.newest.max(other.newest);
+        self.oldest = earlier(self.oldest, other.oldest);
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            count.add(more);
+        }
+        self.found(other.groups);
+        self.problems.extend(other.problems);
+    }
+
     fn found(&mut self, found: HashMap<(usize, Group), Kept>) {
         for (key, kept) in found {
             self.groups.entry(key).or_default().merge(kept);
         }
     }
 
-    fn report(mut self, set: &FilterSet, options: &Options) -> Report {
-        let now = options.now.or(self.newest).unwrap_or_default();
-        let mut totals = vec![Totals::default(); set.filters().len()];
-        let mut alarms = Vec::new();
-        for ((index, group), kept) in &self.groups {
-            let (Some(filter), Some(totals)) = (set.filters().get(*index), totals.get_mut(*index))
-            else {
-                continue;
-            };
-            let Some(settings) = &filter.alarm else {
-                continue;
-            };
-            let mut series = AlarmSeries::new(settings.definition.clone());
-            series.add(&kept.samples);
-            let found = series.alarms(now);
-            totals.alarms += found.len() as u64;
-            totals.copies += (kept.samples.len() - series.len()) as u64;
-            if filter.mode == Mode::Live {
-                let row = |alarm| alarm_row(filter, group, alarm, kept, options.max_events);
-                alarms.extend(found.iter().map(row));
-            }
-        }
+    fn report(mut self, set: &FilterSet, options: &Options, threads: usize) -> Report {
+        let judge = Judge {
+            set,
+            now: options.now.or(self.newest).unwrap_or_default(),
+            max_events: options.max_events,
+        };
+        let groups: Vec<_> = std::mem::take(&mut self.groups).into_iter().collect();
+        let (totals, mut alarms) = judge.judge(&groups, threads);
         alarms.sort_by(|a: &AlarmRow, b: &AlarmRow| newest_first(a).cmp(&newest_first(b)));
         self.problems.sort();
         self.records.first_event_time = self.oldest.map(time::rfc3339);
@@ -481,6 +508,72 @@ impl Collected {
             problems: self.problems,
         }
     }
+}
+
+/// Finds the alarms among the groups.
+struct Judge<'j> {
+    set: &'j FilterSet,
+    now: i64,
+    max_events: usize,
+}
+
+/// A group of a filter, and what is kept of its matches.
+type KeptGroup = ((usize, Group), Kept);
+
+/// Fewer groups than this are not worth a thread.
+const FEW_GROUPS: usize = 64;
+
+impl Judge<'_> {
+    /// The totals of each filter, and the alarms in any order.
+    fn judge(&self, groups: &[KeptGroup], threads: usize) -> (Vec<Totals>, Vec<AlarmRow>) {
+        let share = groups.len().div_ceil(threads).max(FEW_GROUPS);
+        let mut shares = groups.chunks(share);
+        let first = shares.next().unwrap_or_default();
+        std::thread::scope(|scope| {
+            let others: Vec<_> = shares
+                .map(|share| scope.spawn(|| self.judge_share(share)))
+                .collect();
+            let (mut totals, mut alarms) = self.judge_share(first);
+            for other in others {
+                let (more, found) = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+                for (total, more) in totals.iter_mut().zip(more) {
+                    total.alarms += more.alarms;
+                    total.copies += more.copies;
+                }
+                alarms.extend(found);
+            }
+            (totals, alarms)
+        })
+    }
+
+    fn judge_share(&self, groups: &[KeptGroup]) -> (Vec<Totals>, Vec<AlarmRow>) {
+        let mut totals = vec![Totals::default(); self.set.filters().len()];
+        let mut alarms = Vec::new();
+        for ((index, group), kept) in groups {
+            let (Some(filter), Some(totals)) =
+                (self.set.filters().get(*index), totals.get_mut(*index))
+            else {
+                continue;
+            };
+            let Some(settings) = &filter.alarm else {
+                continue;
+            };
+            let mut series = AlarmSeries::new(settings.definition.clone());
+            series.add(&kept.samples);
+            let found = series.alarms(self.now);
+            totals.alarms += found.len() as u64;
+            totals.copies += (kept.samples.len() - series.len()) as u64;
+            if filter.mode == Mode::Live {
+                let row = |alarm| alarm_row(filter, group, alarm, kept, self.max_events);
+                alarms.extend(found.iter().map(row));
+            }
+        }
+        (totals, alarms)
+    }
+}
+
+fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    one.into_iter().chain(other).min()
 }
 
 /// Newest first; what is equally new by how bad it is, then by name and group.
