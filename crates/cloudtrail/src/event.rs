@@ -11,6 +11,26 @@ use jiff::tz::Offset;
 use raw_json::{Object, Value};
 use siphasher::sip::SipHasher24;
 
+/// Selectors of what is the same in many events of a log file: to know it tells little about the event.
+pub const FEW_VALUES: [&str; 16] = [
+    "$.eventVersion",
+    "$.eventType",
+    "$.eventCategory",
+    "$.managementEvent",
+    "$.readOnly",
+    "$.awsRegion",
+    "$.recipientAccountId",
+    "$.apiVersion",
+    "$.userIdentity.type",
+    "$.userIdentity.accountId",
+    "$.userIdentity.sessionContext.attributes.mfaAuthenticated",
+    "$.userIdentity.sessionContext.sessionIssuer.type",
+    "$.userIdentity.sessionContext.sessionIssuer.accountId",
+    "$.tlsDetails.tlsVersion",
+    "$.tlsDetails.cipherSuite",
+    "$.sessionCredentialFromConsole",
+];
+
 /// Where a record was found, and what that place says about it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {

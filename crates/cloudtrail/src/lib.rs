@@ -26,7 +26,7 @@ mod key;
 mod log_file;
 
 pub use actor::{Actor, ActorKind, printable};
-pub use event::{EventHead, EventTime, Origin, event_id, parse_time};
+pub use event::{EventHead, EventTime, FEW_VALUES, Origin, event_id, parse_time};
 pub use gzip::GzipError;
 pub use key::{FileName, KeyError, LogFolder, NameRest, ObjectKey, ObjectKind, Partition};
 pub use log_file::{Entry, LogFileReader, Problem, ProblemKind, ReadError, SkipReason, Summary};

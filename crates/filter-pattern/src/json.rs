@@ -52,11 +52,6 @@ impl Test {
         }
     }
 
-    /// What a walk over all tests would note: that it holds; for `NOT EXISTS` that something is there.
-    pub(crate) fn has_held_in(&self, record: Object<'_>) -> bool {
-        (self.condition == Condition::NotExists) != self.holds_in(record)
-    }
-
     pub(crate) fn write(&self, out: &mut String, gap: &str) {
         out.push_str(&self.selector.to_string());
         // Writing to a String cannot fail.

@@ -1,12 +1,16 @@
 //! The walk of `trie` over records whose index is known: the same tests hold, found by hopping from member to member.
 //!
-//! Two things make it quick: names and texts are looked up as the bytes they are (`byte_table`), and what wildcards and regular
-//! expressions say of a text is remembered, since a few texts make up most of a log file. It gives up where a name that is asked for stands twice in an
-//! object; then the walk of `trie`, which knows what that means, starts afresh.
+//! It goes only where tests lead that are asked of every record. Of each object it goes through it notes where the members lie that any
+//! test asks for; a test that is asked later finds its value from there, and what it goes through is noted in turn. So
+//! every object is gone through once for a record, whoever asks.
+//!
+//! It is quick since names are looked for all at once (`raw_json::NameTable`), texts are looked up as the bytes they are
+//! (`byte_table`), and what wildcards and regular expressions say of a text is remembered (`text_memory`). It gives up where a name that
+//! leads on stands twice in an object; then the walk of `trie`, which knows what that means, starts afresh.
 
 use raw_json::{
     FoundMembers, IndexedArray, IndexedKind, IndexedObject, IndexedPlace, IndexedValue, NameTable,
-    Str, Value,
+    Str,
 };
 
 use crate::byte_table::{ByteTable, hash};
@@ -15,12 +19,17 @@ use crate::text_memory::{MOST_REMEMBERED_BYTES, TextMemory};
 use crate::texts::{TextConditions, TextScratch};
 use crate::trie::{TestId, Tests};
 
+/// A node, by its place in the list of nodes.
+pub(crate) type QuickNodeId = u32;
+
+/// The record.
+const ROOT: QuickNodeId = 0;
+
 /// The trie, made for looking up.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct QuickTrie {
     /// The first one is the root.
     nodes: Vec<QuickNode>,
-    noted: usize,
 }
 
 /// The values that some selectors select, and the tests of them. Small, since every record goes through many.
@@ -28,15 +37,17 @@ pub(crate) struct QuickTrie {
 pub(crate) struct QuickNode {
     /// The nodes behind names.
     pub(crate) names: NameTable,
-    pub(crate) any_member: Option<u32>,
-    pub(crate) any_element: Option<u32>,
+    pub(crate) any_member: Option<QuickNodeId>,
+    pub(crate) any_element: Option<QuickNodeId>,
     /// The nodes behind indexes, ascending.
-    pub(crate) elements: Box<[(usize, u32)]>,
+    pub(crate) elements: Box<[(usize, QuickNodeId)]>,
     pub(crate) tests: Option<Box<QuickTests>>,
-    /// Its place among the members of the record that are wanted.
-    pub(crate) wanted: Option<u32>,
-    /// Its place among the values that may be asked for later.
-    pub(crate) noted: Option<u32>,
+    /// The node that leads here.
+    pub(crate) parent: QuickNodeId,
+    /// Does the walk go here? Else only where the values lie is noted.
+    pub(crate) is_walked: bool,
+    /// The node with the tests with wildcards that are asked of its values later, all at once.
+    pub(crate) swept: Option<QuickNodeId>,
 }
 
 /// The tests of the values that reach one node.
@@ -107,28 +118,35 @@ impl QuickTests {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct QuickScratch {
     log: Vec<TestId>,
-    /// For each node the object in which its name was met last, and how many objects there were.
-    met_in: Vec<u64>,
-    objects: u64,
+    met: Vec<Met>,
+    /// Containers gone through so far, over all walks, so that `met` needs no clearing.
+    containers: u64,
+    /// How many there were before this walk.
+    before: u64,
     /// The names of the objects under way in which every name must be known, as hashes.
     distinct_names: Vec<u64>,
     outcomes: TextMemory,
     texts: TextScratch,
-    /// The values that may be asked for, and the walk in which each was met last.
-    noted: Vec<(u64, IndexedPlace)>,
-    walks: u64,
 }
 
-impl QuickScratch {
-    /// Where the last walk met the value that is noted here.
-    pub(crate) fn noted(&self, place: usize) -> Option<IndexedPlace> {
-        let (walk, value) = self.noted.get(place)?;
-        (*walk == self.walks).then_some(*value)
-    }
+/// What a walk knows of the values of one node.
+#[derive(Debug, Clone, Copy, Default)]
+struct Met {
+    /// The container in which its name or index was met last.
+    container: u64,
+    /// Where the value lies.
+    place: IndexedPlace,
+    /// The container that this value was last when it was gone through, and when it was swept.
+    gone_through: u64,
+    swept: u64,
 }
 
 /// More members than this under a wildcard are left to the other walk.
 const MOST_WILDCARD_MEMBERS: usize = 64;
+
+/// The walk was given up; everything it has found is void.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GivenUp;
 
 impl QuickTrie {
     pub(crate) fn new(mut nodes: Vec<QuickNode>) -> Self {
@@ -136,102 +154,209 @@ impl QuickTrie {
         for (tests, number) in asking.zip(1..) {
             tests.number = number;
         }
-        let noted = nodes.iter().filter_map(|node| node.noted).max();
-        QuickTrie {
-            nodes,
-            noted: noted.map_or(0, |last| last as usize + 1),
-        }
+        QuickTrie { nodes }
     }
 
-    /// The tests that hold, some of them more than once, and the members that are wanted; `None` if it has to give up. The scratch must be new or have served the
-    /// same trie only.
-    pub(crate) fn walk<'s, 'r>(
-        &self,
+    /// Walks over a record. The scratch must be new or have served the same trie only.
+    pub(crate) fn walk<'w, 'r>(
+        &'w self,
         record: IndexedObject<'r>,
-        scratch: &'s mut QuickScratch,
-        wanted: &mut [Option<Value<'r>>],
-    ) -> Option<&'s [TestId]> {
+        scratch: &'w mut QuickScratch,
+    ) -> Result<QuickWalk<'w, 'r>, GivenUp> {
         scratch.log.clear();
         scratch.distinct_names.clear();
         scratch.outcomes.prepare();
-        scratch.walks += 1;
-        scratch
-            .noted
-            .resize(self.noted, (0, IndexedPlace::default()));
-        scratch.met_in.resize(self.nodes.len(), 0);
-        let mut walk = Walk {
+        scratch.before = scratch.containers;
+        scratch.met.resize(self.nodes.len(), Met::default());
+        let mut walk = QuickWalk {
             nodes: &self.nodes,
+            record,
             scratch,
-            wanted,
         };
-        walk.object(0, record)?;
-        Some(&scratch.log)
+        walk.object(ROOT, record)?;
+        Ok(walk)
     }
 }
 
-struct Walk<'w, 'r> {
+/// A record that was walked over.
+pub(crate) struct QuickWalk<'w, 'r> {
     nodes: &'w [QuickNode],
+    record: IndexedObject<'r>,
     scratch: &'w mut QuickScratch,
-    wanted: &'w mut [Option<Value<'r>>],
+}
+
+impl<'w, 'r> QuickWalk<'w, 'r> {
+    /// The tests that hold, some of them more than once.
+    pub(crate) fn log(&self) -> &[TestId] {
+        &self.scratch.log
+    }
+
+    /// The value of a node that no wildcard leads to.
+    pub(crate) fn value_at(&mut self, node: QuickNodeId) -> Option<IndexedValue<'r>> {
+        if let Some(place) = self.place(node) {
+            return self.record.at(place);
+        }
+        // Its container is the next one up that was met; from there down they are gone through.
+        let parent = self.nodes.get(node as usize)?.parent;
+        let is_known = |walk: &Self| {
+            let met = walk.scratch.met.get(parent as usize);
+            met.is_some_and(|met| met.gone_through > walk.scratch.before)
+        };
+        if node == ROOT || is_known(self) {
+            return None;
+        }
+        let container = self.value_at(parent)?;
+        self.note(parent, container);
+        self.record.at(self.place(node)?)
+    }
+
+    /// Holds the tests with wildcards that are asked of this node's value against it, once for a record; they are added to the log.
+    pub(crate) fn sweep(&mut self, node: QuickNodeId) -> Result<(), GivenUp> {
+        let swept = self.nodes.get(node as usize).and_then(|node| node.swept);
+        let (Some(swept), Some(met)) = (swept, self.scratch.met.get_mut(node as usize)) else {
+            return Ok(());
+        };
+        let now = self.scratch.before + 1;
+        if std::mem::replace(&mut met.swept, now) == now {
+            return Ok(());
+        }
+        match node {
+            ROOT => self.object(swept, self.record),
+            _ => match self.value_at(node) {
+                Some(value) => self.value(swept, value),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn place(&self, node: QuickNodeId) -> Option<IndexedPlace> {
+        let met = self.scratch.met.get(node as usize)?;
+        (met.container > self.scratch.before).then_some(met.place)
+    }
+
+    /// Notes where the values inside lie, without asking any test.
+    fn note(&mut self, node_id: QuickNodeId, container: IndexedValue<'r>) {
+        let Some(node) = self.nodes.get(node_id as usize) else {
+            return;
+        };
+        let this = self.enter(node_id);
+        match container.kind() {
+            IndexedKind::Object(object) => {
+                let (mut members, mut found) = (object.members(), FoundMembers::default());
+                while members.find(&node.names, &mut found) {
+                    for member in found.as_slice() {
+                        // Of duplicates the last one stays.
+                        self.meet(member.number, member.place, this);
+                    }
+                }
+            }
+            IndexedKind::Array(array) => {
+                let mut elements = array.elements().enumerate();
+                for (index, child) in &node.elements {
+                    if let Some((_, value)) = elements.find(|(at, _)| at == index) {
+                        self.meet(*child, value.place(), this);
+                    }
+                }
+            }
+            IndexedKind::String(_) | IndexedKind::Other => {}
+        }
+    }
+
+    /// A number for the container that is gone through.
+    fn enter(&mut self, node: QuickNodeId) -> u64 {
+        self.scratch.containers += 1;
+        let this = self.scratch.containers;
+        if let Some(met) = self.scratch.met.get_mut(node as usize) {
+            met.gone_through = this;
+        }
+        this
+    }
+
+    /// Notes where a value lies. Was its name met before in this container?
+    #[inline]
+    fn meet(&mut self, node: QuickNodeId, place: IndexedPlace, container: u64) -> bool {
+        let Some(met) = self.scratch.met.get_mut(node as usize) else {
+            return false;
+        };
+        met.place = place;
+        std::mem::replace(&mut met.container, container) == container
+    }
 }
 
 // It recurses as deep as selectors have steps, and no deeper than an index goes.
-impl<'w, 'r> Walk<'w, 'r> {
-    /// `None` to give up, as everywhere here.
-    fn object(&mut self, node_id: u32, object: IndexedObject<'r>) -> Option<()> {
-        let node = self.nodes.get(node_id as usize)?;
-        self.scratch.objects += 1;
-        let this_object = self.scratch.objects;
-        let names_around = self.scratch.distinct_names.len();
-        let mut members = object.members();
-        if node.any_member.is_none() {
-            let mut found = FoundMembers::default();
-            while members.find(&node.names, &mut found) {
-                for member in found.as_slice() {
-                    let value = members.value_of(*member)?;
-                    self.named(member.number, value, this_object)?;
+impl<'w, 'r> QuickWalk<'w, 'r> {
+    fn object(&mut self, node_id: QuickNodeId, object: IndexedObject<'r>) -> Result<(), GivenUp> {
+        let Some(node) = self.nodes.get(node_id as usize) else {
+            return Ok(());
+        };
+        let this = self.enter(node_id);
+        if let Some(any_member) = node.any_member {
+            return self.every_member(node, any_member, object, this);
+        }
+        let (mut members, mut found) = (object.members(), FoundMembers::default());
+        while members.find(&node.names, &mut found) {
+            for member in found.as_slice() {
+                let was_met = self.meet(member.number, member.place, this);
+                if self.is_walked(member.number) {
+                    let value = object.at(member.place).filter(|_| !was_met);
+                    self.value(member.number, value.ok_or(GivenUp)?)?;
                 }
             }
-            return Some(());
         }
-        for (name, value) in members {
-            if let Some(child) = node.names.get(name) {
-                self.named(child, value, this_object)?;
-            }
-            if let Some(child) = node.any_member {
-                self.note_name(name, names_around)?;
-                self.value(child, value)?;
-            }
-        }
-        self.scratch.distinct_names.truncate(names_around);
-        Some(())
+        Ok(())
     }
 
-    /// A name that comes twice is for the other walk.
-    #[inline]
-    fn named(&mut self, child: u32, value: IndexedValue<'r>, object: u64) -> Option<()> {
-        let met_in = self.scratch.met_in.get_mut(child as usize)?;
-        if std::mem::replace(met_in, object) == object {
-            return None;
-        }
-        self.value(child, value)
+    fn is_walked(&self, node: QuickNodeId) -> bool {
+        let node = self.nodes.get(node as usize);
+        node.is_some_and(|node| node.is_walked)
     }
 
     /// Under a wildcard every name counts, so each must be new.
-    fn note_name(&mut self, name: &[u8], names_around: usize) -> Option<()> {
-        let names = self.scratch.distinct_names.get(names_around..)?;
+    fn every_member(
+        &mut self,
+        node: &'w QuickNode,
+        any_member: QuickNodeId,
+        object: IndexedObject<'r>,
+        this: u64,
+    ) -> Result<(), GivenUp> {
+        let names_around = self.scratch.distinct_names.len();
+        for (name, value) in object.members() {
+            self.note_name(name, names_around)?;
+            if let Some(child) = node.names.get(name) {
+                self.meet(child, value.place(), this);
+                if self.is_walked(child) {
+                    self.value(child, value)?;
+                }
+            }
+            self.value(any_member, value)?;
+        }
+        self.scratch.distinct_names.truncate(names_around);
+        Ok(())
+    }
+
+    fn note_name(&mut self, name: &[u8], names_around: usize) -> Result<(), GivenUp> {
+        let names = self.scratch.distinct_names.get(names_around..);
+        let names = names.unwrap_or_default();
         let hash = hash(name);
         // Different bytes can read as the same name if they are no UTF-8.
         let is_new =
             name.is_ascii() && names.len() < MOST_WILDCARD_MEMBERS && !names.contains(&hash);
-        is_new.then(|| self.scratch.distinct_names.push(hash))
+        self.scratch.distinct_names.push(hash);
+        is_new.then_some(()).ok_or(GivenUp)
     }
 
-    fn array(&mut self, node: &'w QuickNode, array: IndexedArray<'r>) -> Option<()> {
+    fn array(&mut self, node_id: QuickNodeId, array: IndexedArray<'r>) -> Result<(), GivenUp> {
+        let Some(node) = self.nodes.get(node_id as usize) else {
+            return Ok(());
+        };
+        let this = self.enter(node_id);
         let mut indexes = node.elements.iter().peekable();
         for (index, value) in array.elements().enumerate() {
             if let Some((_, child)) = indexes.next_if(|(wanted, _)| *wanted == index) {
-                self.value(*child, value)?;
+                self.meet(*child, value.place(), this);
+                if self.is_walked(*child) {
+                    self.value(*child, value)?;
+                }
             }
             match node.any_element {
                 Some(child) => self.value(child, value)?,
@@ -239,21 +364,13 @@ impl<'w, 'r> Walk<'w, 'r> {
                 None => {}
             }
         }
-        Some(())
+        Ok(())
     }
 
-    fn value(&mut self, node_id: u32, value: IndexedValue<'r>) -> Option<()> {
-        let node = self.nodes.get(node_id as usize)?;
-        if let Some(place) = node.wanted
-            && let Some(wanted) = self.wanted.get_mut(place as usize)
-        {
-            *wanted = Some(value.value());
-        }
-        if let Some(place) = node.noted
-            && let Some(noted) = self.scratch.noted.get_mut(place as usize)
-        {
-            *noted = (self.scratch.walks, value.place());
-        }
+    fn value(&mut self, node_id: QuickNodeId, value: IndexedValue<'r>) -> Result<(), GivenUp> {
+        let Some(node) = self.nodes.get(node_id as usize) else {
+            return Ok(());
+        };
         let tests = node.tests.as_deref();
         match value.kind() {
             IndexedKind::String(text) => {
@@ -270,7 +387,7 @@ impl<'w, 'r> Walk<'w, 'r> {
             IndexedKind::Array(array) => {
                 self.note_presence(tests);
                 if !node.elements.is_empty() || node.any_element.is_some() {
-                    self.array(node, array)?;
+                    self.array(node_id, array)?;
                 }
             }
             IndexedKind::Other => {
@@ -281,7 +398,7 @@ impl<'w, 'r> Walk<'w, 'r> {
                 }
             }
         }
-        Some(())
+        Ok(())
     }
 
     fn note_presence(&mut self, tests: Option<&QuickTests>) {

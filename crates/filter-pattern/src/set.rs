@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use raw_json::{Object, Value, compact_object};
+use raw_json::{IndexedValue, Object, Value, compact_object};
 
-use crate::compare::{Condition, Operand, Selected};
+use crate::compare::{Condition, Selected};
 use crate::json::{JsonPattern, Test};
-use crate::logic::{Node, Tree};
+use crate::logic::Tree;
 use crate::pattern::{Kind, Pattern};
-use crate::quick::{QuickScratch, QuickTrie};
-use crate::trie::{Trie, WalkScratch};
+use crate::plan::Plan;
+use crate::quick::{GivenUp, QuickNodeId, QuickScratch, QuickTrie, QuickWalk};
+use crate::trie::{TestId, Trie, WalkScratch};
 
 /// 0 is that of a scratch which has served no set.
 static NEXT_SET: AtomicU64 = AtomicU64::new(1);
@@ -32,56 +33,60 @@ static NEXT_SET: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Clone, Default)]
 pub struct PatternSet {
     trie: Trie,
-    quick: QuickTrie,
-    /// Members of the record that are handed out.
-    wanted: Vec<&'static str>,
+    pub(crate) quick: Option<QuickTrie>,
+    /// Members of the record that are handed out, and where the quick walk meets them.
+    pub(crate) wanted: Vec<(&'static str, QuickNodeId)>,
     /// Tells sets apart whose scratches must not be mixed up.
     number: u64,
-    formulas: Vec<Formula>,
-    /// For each test the formulas that may be true once it held.
-    awaited_by: Vec<Vec<usize>>,
-    /// The tests that the quick walk leaves out: nobody waits for them.
-    asked_later: Vec<Option<Later>>,
+    pub(crate) formulas: Vec<Formula>,
+    /// For each test where its part of `awaiting` begins; one more at the end.
+    pub(crate) awaited_from: Vec<u32>,
+    /// The formulas that may be true once a test held.
+    pub(crate) awaiting: Vec<Awaiting>,
+    /// The tests that the quick walk leaves out.
+    pub(crate) asked_later: Vec<Option<Later>>,
     /// The formulas that are looked at for every record.
-    unawaited: Vec<usize>,
+    pub(crate) unawaited: Vec<u32>,
     /// Patterns that look at text, and those that match everything.
     others: Vec<(usize, Pattern)>,
 }
 
+/// What is known of the records that patterns will be held against; it changes no result.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RecordHints<'h> {
+    /// Names of members that are wanted of each record, all different: [`PatternSet::matches_and_members`] finds them on the way.
+    pub wanted: &'h [&'static str],
+    /// Selectors of values that are the same in many records, so that equality with one tells little.
+    pub few_values: &'h [&'h str],
+}
+
 /// One JSON pattern.
 #[derive(Debug, Clone)]
-struct Formula {
+pub(crate) struct Formula {
     /// Its place among the patterns of the set.
     pattern: usize,
     tree: Tree,
     /// For each test of the tree the test of the trie, and whether it must *not* have held.
-    tests: Vec<(usize, bool)>,
+    pub(crate) tests: Vec<(TestId, bool)>,
     /// Those without which it cannot be true, as far as the quick walk asks them.
-    required: Vec<(usize, bool)>,
+    pub(crate) required: Vec<(TestId, bool)>,
+}
+
+/// A formula that waits for a test.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Awaiting {
+    pub(crate) formula: u32,
+    /// A further test without which it cannot be true, or [`NO_GUARD`].
+    pub(crate) guard: u32,
 }
 
 /// A test that is asked when a formula gets to it.
 #[derive(Debug, Clone)]
-struct Later {
-    test: Test,
-    /// Where the walk notes what the selector selects; `None` for those that can select several values.
-    noted: Option<usize>,
-}
-
-impl Later {
-    /// What a walk over all tests would note: that the test holds; for `NOT EXISTS` that something is there.
-    fn has_held(&self, record: Object<'_>, walk: &QuickScratch) -> bool {
-        let Some((noted, record)) = self.noted.zip(record.indexed()) else {
-            return self.test.has_held_in(record);
-        };
-        let value = walk.noted(noted).and_then(|place| record.at(place));
-        match &self.test.condition {
-            Condition::NotExists => value.is_some(),
-            condition => {
-                value.is_some_and(|value| condition.holds_for(&Selected::from(value.value())))
-            }
-        }
-    }
+pub(crate) enum Later {
+    /// Of the value at a node.
+    One(Test, QuickNodeId),
+    /// Behind a wildcard: it is asked together with all others of the values at a node.
+    Swept(QuickNodeId),
 }
 
 /// Memory to work in, for one thread; made by [`PatternSet::scratch`].
@@ -91,32 +96,88 @@ pub struct Scratch {
     quick: QuickScratch,
     /// The set that `quick` has served.
     set: u64,
-    /// The call in which a test held last, and in which a formula was queued last.
-    held: Vec<u64>,
+    tests: TestScratch,
+    /// The call in which a formula was queued last.
     queued: Vec<u64>,
+    queue: Vec<u32>,
+    matches: Vec<usize>,
+}
+
+/// What is known of the tests in this call.
+#[derive(Debug, Clone, Default)]
+struct TestScratch {
+    call: u64,
+    /// The call in which a test held last.
+    held: Vec<u64>,
     /// The call in which a test that is asked later was asked last.
     asked: Vec<u64>,
-    call: u64,
-    queue: Vec<usize>,
-    matches: Vec<usize>,
+}
+
+impl TestScratch {
+    #[inline]
+    fn has_held(&self, test: TestId) -> bool {
+        self.held.get(test) == Some(&self.call)
+    }
+
+    #[inline]
+    fn note(&mut self, test: TestId) {
+        if let Some(held) = self.held.get_mut(test) {
+            *held = self.call;
+        }
+    }
+
+    /// Is it asked for the first time in this call?
+    fn is_first(&mut self, test: TestId) -> bool {
+        let asked = self.asked.get_mut(test);
+        asked.is_some_and(|asked| std::mem::replace(asked, self.call) != self.call)
+    }
+
+    /// Asks a test, unless it was asked before: what a walk over all tests would have noted.
+    fn ask(
+        &mut self,
+        test: TestId,
+        later: &Later,
+        walk: &mut QuickWalk<'_, '_>,
+    ) -> Result<(), GivenUp> {
+        if !self.is_first(test) {
+            return Ok(());
+        }
+        match later {
+            Later::One(one, node) => {
+                let value = walk.value_at(*node);
+                let has_held = match &one.condition {
+                    // For `NOT EXISTS` that something is there.
+                    Condition::NotExists => value.is_some(),
+                    condition => value
+                        .is_some_and(|value| condition.holds_for(&Selected::from(value.value()))),
+                };
+                if has_held {
+                    self.note(test);
+                }
+            }
+            Later::Swept(node) => {
+                let before = walk.log().len();
+                walk.sweep(*node)?;
+                let more = walk.log().get(before..).unwrap_or_default();
+                more.iter().for_each(|test| self.note(*test));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl PatternSet {
     /// Compiles patterns together; they keep their order.
     pub fn new<'p>(patterns: impl IntoIterator<Item = &'p Pattern>) -> Self {
-        Self::wanting(&[], patterns)
+        Self::with_hints(RecordHints::default(), patterns)
     }
 
-    /// [`PatternSet::new`], for a caller that wants some members of each record: [`PatternSet::matches_and_members`] finds them on
-    /// the way. The names are all different.
-    pub fn wanting<'p>(
-        wanted: &[&'static str],
+    /// [`PatternSet::new`], for records of which something is known.
+    pub fn with_hints<'p>(
+        hints: RecordHints<'_>,
         patterns: impl IntoIterator<Item = &'p Pattern>,
     ) -> Self {
-        let mut set = PatternSet {
-            wanted: wanted.to_vec(),
-            ..PatternSet::default()
-        };
+        let mut set = PatternSet::default();
         let mut known_tests = HashMap::new();
         let mut json_patterns = Vec::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
@@ -128,7 +189,11 @@ impl PatternSet {
                 _ => set.others.push((index, pattern.clone())),
             }
         }
-        set.quick = set.await_tests(&json_patterns);
+        Plan::of(&set.formulas, &json_patterns, known_tests.len(), hints).carry_out(
+            &mut set,
+            &json_patterns,
+            hints,
+        );
         set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
     }
@@ -153,8 +218,10 @@ impl PatternSet {
         members: &mut [Option<Value<'r>>],
     ) -> &'s [usize] {
         scratch.begin(self);
-        members.fill(None);
-        self.evaluate(record, scratch, members);
+        if self.evaluate_quickly(record, scratch, members) == Err(GivenUp) {
+            scratch.begin(self);
+            self.evaluate(record, scratch, members);
+        }
         let mut text = None;
         for (index, pattern) in &self.others {
             let matches = match pattern.kind() {
@@ -169,85 +236,117 @@ impl PatternSet {
         &scratch.matches
     }
 
+    /// Through the index of the record; where that does not do everything is void.
+    fn evaluate_quickly<'r>(
+        &self,
+        record: Object<'r>,
+        scratch: &mut Scratch,
+        members: &mut [Option<Value<'r>>],
+    ) -> Result<(), GivenUp> {
+        let Scratch {
+            quick,
+            tests,
+            queued,
+            queue,
+            matches,
+            ..
+        } = scratch;
+        let quick_trie = self.quick.as_ref().ok_or(GivenUp)?;
+        let mut walk = quick_trie.walk(record.indexed().ok_or(GivenUp)?, quick)?;
+        for ((_, node), member) in self.wanted.iter().zip(members) {
+            *member = walk.value_at(*node).map(IndexedValue::value);
+        }
+        self.queue(walk.log().iter().copied(), tests, queued, queue);
+        for formula in queue.iter().filter_map(|queued| self.formula(*queued)) {
+            let differs = |(test, negated): &(TestId, bool)| tests.has_held(*test) == *negated;
+            if formula.required.iter().any(differs) {
+                continue;
+            }
+            let mut outcome = Ok(());
+            let has_held = |test: TestId| {
+                if let Some(Some(later)) = self.asked_later.get(test)
+                    && outcome.is_ok()
+                {
+                    outcome = tests.ask(test, later, &mut walk);
+                }
+                tests.has_held(test)
+            };
+            if formula.decide(has_held) {
+                matches.push(formula.pattern);
+            }
+            outcome?;
+        }
+        Ok(())
+    }
+
     fn evaluate<'r>(
         &self,
         record: Object<'r>,
         scratch: &mut Scratch,
         members: &mut [Option<Value<'r>>],
     ) {
-        let call = scratch.call;
-        scratch.queue.extend(&self.unawaited);
+        self.find_members(record, members);
         let Scratch {
-            held,
+            walk,
+            tests,
             queued,
             queue,
+            matches,
             ..
         } = scratch;
-        let mut holds = |test: usize| {
-            let is_new = |last: Option<&mut u64>| {
-                last.is_some_and(|last| std::mem::replace(last, call) != call)
-            };
-            if !is_new(held.get_mut(test)) {
-                return;
-            }
-            for formula in self.awaited_by.get(test).into_iter().flatten() {
-                if is_new(queued.get_mut(*formula)) {
-                    queue.push(*formula);
-                }
-            }
-        };
-        let quick = &mut scratch.quick;
-        let indexed = record.indexed();
-        let is_quick = match indexed.and_then(|record| self.quick.walk(record, quick, members)) {
-            Some(tests) => {
-                tests.iter().copied().for_each(holds);
-                true
-            }
-            None => {
-                self.find_members(record, members);
-                let tests = self.trie.walk(record, &mut scratch.walk);
-                tests.for_each(&mut holds);
-                false
-            }
-        };
-        let Scratch {
-            held, asked, quick, ..
-        } = scratch;
-        let queue = scratch.queue.iter();
-        for formula in queue.filter_map(|queued| self.formulas.get(*queued)) {
-            let differs =
-                |(id, negated): &(usize, bool)| (held.get(*id) == Some(&call)) == *negated;
-            if formula.required.iter().any(differs) {
-                continue;
-            }
-            let mut has_held = |id: usize| {
-                let later = self.asked_later.get(id).and_then(Option::as_ref);
-                if is_quick
-                    && let Some(later) = later
-                    && let (Some(asked), Some(held)) = (asked.get_mut(id), held.get_mut(id))
-                    && std::mem::replace(asked, call) != call
-                    && later.has_held(record, quick)
-                {
-                    *held = call;
-                }
-                held.get(id) == Some(&call)
-            };
-            let holds = |test: usize| {
-                let known = formula.tests.get(test);
-                known.is_some_and(|(test, negated)| has_held(*test) != *negated)
-            };
-            if formula.tree.decide(holds) {
-                scratch.matches.push(formula.pattern);
+        let held: Vec<TestId> = self.trie.walk(record, walk).collect();
+        self.queue(held.iter().copied(), tests, queued, queue);
+        for formula in queue.iter().filter_map(|queued| self.formula(*queued)) {
+            if formula.decide(|test| tests.has_held(test)) {
+                matches.push(formula.pattern);
             }
         }
     }
 
+    /// Notes the tests that held and queues the formulas that may be true.
+    fn queue(
+        &self,
+        held: impl Iterator<Item = TestId> + Clone,
+        tests: &mut TestScratch,
+        queued: &mut [u64],
+        queue: &mut Vec<u32>,
+    ) {
+        held.clone().for_each(|test| tests.note(test));
+        queue.extend(&self.unawaited);
+        for test in held {
+            for awaiting in self.awaiting(test) {
+                let is_possible =
+                    awaiting.guard == NO_GUARD || tests.has_held(awaiting.guard as TestId);
+                if is_possible
+                    && let Some(queued) = queued.get_mut(awaiting.formula as usize)
+                    && std::mem::replace(queued, tests.call) != tests.call
+                {
+                    queue.push(awaiting.formula);
+                }
+            }
+        }
+    }
+
+    fn awaiting(&self, test: TestId) -> &[Awaiting] {
+        let from = self.awaited_from.get(test..).and_then(<[u32]>::first_chunk);
+        let range = from.map(|[from, to]| *from as usize..*to as usize);
+        range
+            .and_then(|range| self.awaiting.get(range))
+            .unwrap_or_default()
+    }
+
+    fn formula(&self, number: u32) -> Option<&Formula> {
+        self.formulas.get(number as usize)
+    }
+
     fn find_members<'r>(&self, record: Object<'r>, members: &mut [Option<Value<'r>>]) {
+        members.fill(None);
         if self.wanted.is_empty() {
             return;
         }
         for (name, value) in record.members() {
-            let place = self.wanted.iter().position(|wanted| name.equals(wanted));
+            let mut wanted = self.wanted.iter();
+            let place = wanted.position(|(wanted, _)| name.equals(wanted));
             if let Some(place) = place.and_then(|place| members.get_mut(place)) {
                 *place = Some(value);
             }
@@ -258,7 +357,7 @@ impl PatternSet {
         &mut self,
         pattern: usize,
         json: &JsonPattern,
-        known_tests: &mut HashMap<String, usize>,
+        known_tests: &mut HashMap<String, TestId>,
     ) {
         let mut tests = Vec::with_capacity(json.tests.len());
         for test in &json.tests {
@@ -266,7 +365,6 @@ impl PatternSet {
             let id = *known_tests.entry(test.text()).or_insert(next);
             if id == next {
                 self.trie.add(&test.selector, &test.condition, id);
-                self.awaited_by.push(Vec::new());
             }
             tests.push((id, test.condition == Condition::NotExists));
         }
@@ -279,173 +377,33 @@ impl PatternSet {
     }
 }
 
-impl PatternSet {
-    /// Decides for each formula which tests to wait for. Returns the walk over those that are asked of every record: the awaited
-    /// ones, and what costs next to nothing.
-    fn await_tests(&mut self, patterns: &[&JsonPattern]) -> QuickTrie {
-        let mut asked_always = vec![false; self.awaited_by.len()];
-        // How many formulas have each test.
-        let mut sharing = vec![0; self.awaited_by.len()];
-        for (test, _) in self.formulas.iter().flat_map(|formula| &formula.tests) {
-            if let Some(count) = sharing.get_mut(*test) {
-                *count += 1;
-            }
-        }
-        let formulas = self.formulas.iter().zip(patterns).enumerate();
-        for (number, (formula, json)) in formulas {
-            let shared_by = |test: usize| {
-                let known = formula.tests.get(test);
-                known.and_then(|(test, _)| sharing.get(*test)).copied()
-            };
-            let awaited = awaited_tests(json, |test| shared_by(test).unwrap_or(1));
-            // What nearly always holds is not worth waiting for.
-            let awaited = awaited.filter(|awaited| awaited.cost < OFTEN);
-            for (place, (id, _)) in formula.tests.iter().enumerate() {
-                let is_awaited = awaited
-                    .as_ref()
-                    .is_some_and(|awaited| awaited.tests.contains(&place));
-                if let Some(formulas) = self.awaited_by.get_mut(*id).filter(|_| is_awaited) {
-                    formulas.push(number);
-                }
-                if let Some(always) = asked_always.get_mut(*id) {
-                    *always |= is_awaited || json.tests.get(place).is_some_and(is_cheap);
-                }
-            }
-            if awaited.is_none() {
-                self.unawaited.push(number);
-            }
-        }
-        for (formula, json) in self.formulas.iter_mut().zip(patterns) {
-            let tests = formula.tests.iter().enumerate();
-            let is_asked = |id: usize| asked_always.get(id) == Some(&true);
-            let required = tests.filter(|(place, (id, _))| is_asked(*id) && json.requires(*place));
-            formula.required = required.map(|(_, test)| *test).collect();
-        }
-        let mut trie = Trie::default();
-        self.asked_later = vec![None; asked_always.len()];
-        let mut known = vec![false; asked_always.len()];
-        let (mut selectors, mut noted) = (HashMap::new(), Vec::new());
-        for (formula, json) in self.formulas.iter().zip(patterns) {
-            for ((id, _), test) in formula.tests.iter().zip(&json.tests) {
-                let is_known = known
-                    .get_mut(*id)
-                    .is_none_or(|known| std::mem::replace(known, true));
-                match asked_always.get(*id) {
-                    _ if is_known => {}
-                    Some(true) => trie.add(&test.selector, &test.condition, *id),
-                    _ => {
-                        if let Some(later) = self.asked_later.get_mut(*id) {
-                            let selector = &test.selector;
-                            let next = noted.len();
-                            let place = (!selector.has_wildcard()).then(|| {
-                                let known = selectors.entry(selector.to_string());
-                                *known.or_insert_with(|| {
-                                    noted.push(selector);
-                                    next
-                                })
-                            });
-                            *later = Some(Later {
-                                test: test.clone(),
-                                noted: place,
-                            });
-                        }
-                    }
-                }
-            }
-        }
-        trie.quick(&self.wanted, &noted)
+/// Nothing more to ask before a formula is queued.
+pub(crate) const NO_GUARD: u32 = u32::MAX;
+
+impl Formula {
+    /// Is it true, if `has_held` tells which tests have?
+    fn decide(&self, mut has_held: impl FnMut(TestId) -> bool) -> bool {
+        self.tree.decide(|test| {
+            let known = self.tests.get(test);
+            known.is_some_and(|(test, negated)| has_held(*test) != *negated)
+        })
     }
 }
 
 impl Scratch {
     fn begin(&mut self, set: &PatternSet) {
-        self.call += 1;
         if self.set != set.number {
             self.set = set.number;
             self.quick = QuickScratch::default();
         }
         self.queue.clear();
         self.matches.clear();
-        self.held
-            .resize(set.awaited_by.len().max(self.held.len()), 0);
-        self.asked
-            .resize(set.awaited_by.len().max(self.asked.len()), 0);
+        let tests = &mut self.tests;
+        tests.call += 1;
+        let count = set.asked_later.len();
+        tests.held.resize(count.max(tests.held.len()), 0);
+        tests.asked.resize(count.max(tests.asked.len()), 0);
         self.queued
             .resize(set.formulas.len().max(self.queued.len()), 0);
-    }
-}
-
-/// Tests of one pattern to wait for, and what that costs.
-#[derive(Debug, Clone)]
-struct Awaited {
-    tests: Vec<usize>,
-    cost: usize,
-}
-
-/// What costs so much holds for nearly every record.
-const OFTEN: usize = 1000;
-
-/// Tests of which at least one holds whenever the pattern matches; those that seldom hold are
-/// preferred, and those that few formulas have. `None` if the pattern can match though no test held.
-fn awaited_tests(json: &JsonPattern, shared_by: impl Fn(usize) -> usize) -> Option<Awaited> {
-    let mut awaited = json
-        .tree
-        .fold(|node, known: &[Option<Awaited>]| match node {
-            Node::Test(test) => Some(Awaited {
-                tests: vec![*test],
-                cost: json
-                    .tests
-                    .get(*test)
-                    .and_then(|known| cost(known, shared_by(*test)))?,
-            }),
-            // Whatever one of them waits for, all of them wait for.
-            Node::All(children) => {
-                let awaited = children
-                    .iter()
-                    .filter_map(|child| known.get(*child)?.as_ref());
-                awaited.min_by_key(|awaited| awaited.cost).cloned()
-            }
-            Node::Any(children) => {
-                let mut joined = Awaited {
-                    tests: Vec::new(),
-                    cost: 0,
-                };
-                for child in children {
-                    let child = known.get(*child)?.as_ref()?;
-                    joined.tests.extend(&child.tests);
-                    joined.cost += child.cost;
-                }
-                Some(joined)
-            }
-        });
-    awaited.pop()?
-}
-
-/// Is a test asked of every record that has the field, though nobody waits for it? Those are that one look-up or search answers for
-/// all of their kind, and those whose selector has a wildcard: to ask them one by one would go through all members for each.
-fn is_cheap(test: &Test) -> bool {
-    match &test.condition {
-        _ if test.selector.has_wildcard() => true,
-        Condition::Equal(Operand::Expression(expression)) => !expression.required().is_empty(),
-        Condition::NotEqual(_) | Condition::NotExists => false,
-        Condition::Equal(_) | Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => true,
-    }
-}
-
-/// A rough guess what it costs to ask a test of every record, and to go on where it holds; `None` for one that asks for
-/// nothing to be there.
-fn cost(test: &Test, shared_by: usize) -> Option<usize> {
-    match &test.condition {
-        Condition::NotExists => None,
-        Condition::Equal(Operand::Text(glob)) if glob.matches_everything() => Some(OFTEN),
-        Condition::Equal(Operand::Text(glob)) if glob.literal().is_none() => Some(40),
-        Condition::Equal(Operand::Expression(expression)) => match expression.required() {
-            [] => Some(300),
-            _ => Some(60),
-        },
-        // The more patterns have it, the more there is to do where it holds.
-        Condition::Equal(_) => Some(10 + shared_by.min(200)),
-        Condition::Ordered(..) | Condition::IsNull | Condition::Is(_) => Some(60),
-        Condition::NotEqual(_) => Some(OFTEN),
     }
 }

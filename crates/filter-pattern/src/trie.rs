@@ -36,6 +36,8 @@ struct Node {
     any_member: Option<NodeId>,
     elements: HashMap<usize, NodeId, BuildHasherDefault<FastHasher>>,
     any_element: Option<NodeId>,
+    /// Where the tests with wildcards begin that are asked later ([`Trie::sweep`]).
+    swept: Option<NodeId>,
     tests: Tests,
 }
 
@@ -64,10 +66,7 @@ impl Trie {
     /// Adds a test. The walk notes `test` if the condition holds for some value the selector selects;
     /// for `NOT EXISTS`, if anything is selected.
     pub(crate) fn add(&mut self, selector: &Selector, condition: &Condition, test: TestId) {
-        let mut node = ROOT;
-        for step in selector.steps() {
-            node = self.child(node, step);
-        }
+        let node = self.node(selector.steps());
         if let Some(node) = self.nodes.get_mut(node) {
             node.tests.add(condition, test);
         }
@@ -90,51 +89,85 @@ impl Trie {
         child
     }
 
-    /// The same trie, made for records whose index is known, for handing out the record's members of these names, and for noting
-    /// where the values of these selectors lie, which have no wildcards.
+    /// The node of what a selector selects, without a test.
+    pub(crate) fn node(&mut self, steps: &[Step]) -> NodeId {
+        steps.iter().fold(ROOT, |node, step| self.child(node, step))
+    }
+
+    /// Adds a test with a wildcard that is asked later, together with all others behind the same steps up to the wildcard. Returns the
+    /// node of these steps.
+    pub(crate) fn sweep(
+        &mut self,
+        selector: &Selector,
+        condition: &Condition,
+        test: TestId,
+    ) -> NodeId {
+        let steps = selector.steps();
+        let wildcard = steps.iter().position(Step::is_wildcard);
+        let (before, behind) = steps.split_at(wildcard.unwrap_or(steps.len()));
+        let base = self.node(before);
+        let next = self.nodes.len();
+        let swept = self.nodes.get_mut(base);
+        let mut node = swept.map_or(ROOT, |base| *base.swept.get_or_insert(next));
+        if node == next {
+            self.nodes.push(Node::default());
+        }
+        for step in behind {
+            node = self.child(node, step);
+        }
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.tests.add(condition, test);
+        }
+        base
+    }
+
+    /// The same trie, made for records whose index is known.
     ///
-    /// It compares names as bytes. What is no UTF-8 reads as U+FFFD, so where a name has that character the walk below remains.
-    pub(crate) fn quick(&mut self, wanted: &[&str], noted: &[&Selector]) -> QuickTrie {
+    /// It compares names as bytes. What is no UTF-8 reads as U+FFFD, so where a name has that character it is `None`: the walk below
+    /// remains.
+    pub(crate) fn quick(&self) -> Option<QuickTrie> {
         let mut names = self.nodes.iter().flat_map(|node| node.members.keys());
         if names.any(|name| memchr::memmem::find(name, "\u{fffd}".as_bytes()).is_some()) {
-            return QuickTrie::default();
+            return None;
         }
-        let noted: HashMap<NodeId, u32> = noted
+        let number = |node: &NodeId| *node as u32;
+        let mut nodes: Vec<_> = self
+            .nodes
             .iter()
-            .zip(0..)
-            .map(|(selector, place)| {
-                let steps = selector.steps().iter();
-                let node = steps.fold(ROOT, |node, step| self.child(node, step));
-                (node, place)
+            .map(|node| {
+                let names = node.members.iter();
+                let mut elements: Vec<_> = node
+                    .elements
+                    .iter()
+                    .map(|(index, node)| (*index, number(node)))
+                    .collect();
+                elements.sort_unstable();
+                QuickNode {
+                    names: NameTable::new(names.map(|(name, node)| (name.as_ref(), number(node)))),
+                    any_member: node.any_member.as_ref().map(number),
+                    elements: elements.into(),
+                    any_element: node.any_element.as_ref().map(number),
+                    tests: QuickTests::new(&node.tests),
+                    parent: ROOT as u32,
+                    is_walked: node.tests.asks(),
+                    swept: node.swept.as_ref().map(number),
+                }
             })
             .collect();
-        let wanted: Vec<NodeId> = wanted
-            .iter()
-            .map(|name| self.child(ROOT, &Step::Member((*name).to_owned())))
-            .collect();
-        let number = |node: &NodeId| *node as u32;
-        let nodes = self.nodes.iter().enumerate().map(|(place, node)| {
-            let names = node.members.iter();
-            let mut elements: Vec<_> = node
-                .elements
-                .iter()
-                .map(|(index, node)| (*index, number(node)))
-                .collect();
-            elements.sort_unstable();
-            QuickNode {
-                names: NameTable::new(names.map(|(name, node)| (name.as_ref(), number(node)))),
-                any_member: node.any_member.as_ref().map(number),
-                elements: elements.into(),
-                any_element: node.any_element.as_ref().map(number),
-                tests: QuickTests::new(&node.tests),
-                noted: noted.get(&place).copied(),
-                wanted: wanted
-                    .iter()
-                    .position(|wanted| *wanted == place)
-                    .map(|place| place as u32),
+        // Children come behind their parents.
+        for (parent, node) in self.nodes.iter().enumerate().rev() {
+            for child in node.children() {
+                let mut is_walked = false;
+                if let Some(child) = nodes.get_mut(*child) {
+                    child.parent = parent as u32;
+                    is_walked = child.is_walked;
+                }
+                if let Some(parent) = nodes.get_mut(parent) {
+                    parent.is_walked |= is_walked;
+                }
             }
-        });
-        QuickTrie::new(nodes.collect())
+        }
+        Some(QuickTrie::new(nodes))
     }
 
     /// Walks over a record; gives the tests that held, some of them more than once.
@@ -161,6 +194,11 @@ impl Trie {
 }
 
 impl Node {
+    fn children(&self) -> impl Iterator<Item = &NodeId> {
+        let named = self.members.values().chain(&self.any_member);
+        named.chain(self.elements.values()).chain(&self.any_element)
+    }
+
     fn leads_on(&self) -> bool {
         !self.members.is_empty()
             || self.any_member.is_some()

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use cloudtrail::{Entry, EventHead, LogFileReader, LogFolder, Origin, ReadError, Summary};
-use filter_pattern::{PatternSet, Scratch, Selector};
+use filter_pattern::{PatternSet, RecordHints, Scratch, Selector};
 use metric_alarm::ExactSum;
 use raw_json::Object;
 
@@ -19,10 +19,11 @@ pub struct FilterSet {
 impl FilterSet {
     /// Compiles filters into a set.
     pub fn new(filters: Vec<MetricFilter>) -> Self {
-        let patterns = PatternSet::wanting(
-            &EventHead::MEMBERS,
-            filters.iter().map(|filter| &filter.pattern),
-        );
+        let hints = RecordHints {
+            wanted: &EventHead::MEMBERS,
+            few_values: &cloudtrail::FEW_VALUES,
+        };
+        let patterns = PatternSet::with_hints(hints, filters.iter().map(|filter| &filter.pattern));
         FilterSet { filters, patterns }
     }
 

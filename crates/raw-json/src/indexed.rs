@@ -105,9 +105,9 @@ impl<'a> IndexedValue<'a> {
     /// Where it lies, for [`IndexedObject::at`].
     #[inline]
     pub fn place(self) -> IndexedPlace {
+        // No value of an object or array is the first entry.
         IndexedPlace {
-            entry: self.entry,
-            bytes: self.raw.len(),
+            before: (self.entry as u32).wrapping_sub(1),
         }
     }
 
@@ -183,8 +183,8 @@ impl<'a> IndexedValue<'a> {
 /// Where a value lies in a record. It borrows nothing, so it can be kept while the record is at hand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IndexedPlace {
-    entry: usize,
-    bytes: usize,
+    /// The entry before it, a colon in an object.
+    before: u32,
 }
 
 /// The kinds of values, as far as reading them differs.
@@ -211,14 +211,15 @@ impl<'a> IndexedObject<'a> {
     /// The value at a place that was found in this object or in one that it lies in. Elsewhere the answer means nothing.
     #[inline]
     pub fn at(self, place: IndexedPlace) -> Option<IndexedValue<'a>> {
-        let Tape { text, .. } = self.value.tape;
-        // A value begins behind the entry before its own.
-        let start = self.value.tape.offset(place.entry.checked_sub(1)?)? + 1;
-        Some(IndexedValue {
+        let (offsets, behind) = self.value.tape.index.lists();
+        let mut reader = Reader {
             tape: self.value.tape,
-            entry: place.entry,
-            raw: text.get(start..start + place.bytes)?,
-        })
+            offsets,
+            behind,
+            at: 0,
+            close: 0,
+        };
+        reader.value(place.before as usize)
     }
 
     /// The members in order, duplicates included: names as written, which is how they read, and values.
@@ -245,8 +246,8 @@ const MOST_FOUND: usize = 32;
 pub struct FoundMember {
     /// The number of the name.
     pub number: u32,
-    /// The entry of its colon.
-    entry: u32,
+    /// Where its value lies.
+    pub place: IndexedPlace,
 }
 
 impl FoundMembers {
@@ -274,6 +275,9 @@ impl<'a> IndexedMembers<'a> {
             behind,
         } = self.0;
         let mut count = 0;
+        if names.is_empty() {
+            at = close;
+        }
         let is_at_end = at >= close;
         while at < close {
             let Some([before, colon]) = offsets.get(at..).and_then(<[u32]>::first_chunk) else {
@@ -287,7 +291,9 @@ impl<'a> IndexedMembers<'a> {
             // Written in any case, since it cannot be foreseen whether it is one of them.
             *slot = FoundMember {
                 number,
-                entry: at as u32 + 1,
+                place: IndexedPlace {
+                    before: at as u32 + 1,
+                },
             };
             count += usize::from(is_found);
             let Some(next) = behind.get(at + 2) else {
@@ -298,12 +304,6 @@ impl<'a> IndexedMembers<'a> {
         members.count = count;
         self.0.at = at;
         !is_at_end
-    }
-
-    /// The value of a member of the same object.
-    #[inline]
-    pub fn value_of(&self, member: FoundMember) -> Option<IndexedValue<'a>> {
-        self.0.clone().value(member.entry as usize)
     }
 }
 

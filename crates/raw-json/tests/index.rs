@@ -55,7 +55,7 @@ fn assert_finds(object: IndexedObject<'_>) {
     let mut all = Vec::new();
     while members.find(&names, &mut found) {
         let values = found.as_slice().iter();
-        all.extend(values.map(|member| (member.number, members.value_of(*member).unwrap().raw())));
+        all.extend(values.map(|member| (member.number, object.at(member.place).unwrap().raw())));
     }
     let named = object
         .members()

@@ -1,7 +1,7 @@
 //! `filter_pattern::PatternSet` over records with an index, over the same records without, and each pattern on its own.
 
 use cloudtrail::{Entry, LogFileReader};
-use filter_pattern::{Pattern, PatternSet, Scratch};
+use filter_pattern::{Pattern, PatternSet, RecordHints, Scratch};
 use raw_json::Object;
 
 use crate::case::Case;
@@ -26,6 +26,10 @@ pub fn hold(data: &[u8]) {
 
 /// Members that the second set hands out.
 const WANTED: [&str; 4] = ["a", "eventName", "é", "gone"];
+const HINTS: RecordHints<'_> = RecordHints {
+    wanted: &WANTED,
+    few_values: &["$.a", "$.userIdentity.type"],
+};
 
 /// The patterns together, and the same in the opposite order.
 struct Sets<'p> {
@@ -43,7 +47,7 @@ impl<'p> Sets<'p> {
         let forward = PatternSet::new(patterns);
         Sets {
             patterns,
-            backward: PatternSet::wanting(&WANTED, patterns.iter().rev()),
+            backward: PatternSet::with_hints(HINTS, patterns.iter().rev()),
             own: forward.scratch(),
             shared: forward.scratch(),
             forward,
