@@ -6,8 +6,6 @@ use std::borrow::Cow;
 use std::hash::Hasher as _;
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 use raw_json::{Object, Value};
 use siphasher::sip::SipHasher24;
 
@@ -77,6 +75,9 @@ impl<'r> EventHead<'r> {
         "accountId",
         "userIdentity",
     ];
+
+    /// How many of them, the first ones, [`EventHead::time`] is read from.
+    pub const MEMBERS_FOR_TIME: usize = 2;
 
     /// Looks for them; of duplicates the last one counts.
     pub fn of(record: Object<'r>) -> Self {
@@ -254,20 +255,40 @@ fn whole_seconds_utc(text: &[u8]) -> Option<i64> {
     else {
         return None;
     };
-    let digit = |byte: u8| byte.is_ascii_digit().then(|| i16::from(byte - b'0'));
-    let two = |tens, ones| Some((digit(tens)? * 10 + digit(ones)?) as i8);
-    let year = i16::from(two(y1, y2)?) * 100 + i16::from(two(y3, y4)?);
-    let time = DateTime::new(
-        year,
-        two(m1, m2)?,
-        two(d1, d2)?,
-        two(h1, h2)?,
-        two(n1, n2)?,
-        two(s1, s2)?,
-        0,
-    );
-    Some(Offset::UTC.to_timestamp(time.ok()?).ok()?.as_second())
+    let digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2];
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let two = |tens: u8, ones: u8| i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+    let (year, month, day) = (two(y1, y2) * 100 + two(y3, y4), two(m1, m2), two(d1, d2));
+    let (hour, minute, second) = (two(h1, h2), two(n1, n2), two(s1, s2));
+    let is_leap_year = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days_of_month = match month {
+        2 => 28 + i64::from(is_leap_year),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    // The last days there are, and leap seconds, are for the general parser.
+    if year == 9999 {
+        return None;
+    }
+    let is_time = hour < 24 && minute < 60 && second < 60;
+    if !(is_time && (1..=days_of_month).contains(&day)) {
+        return None;
+    }
+    // Counted from 1 March of year 0: then the leap day is the last one of its year, and five months have 153 days.
+    let (year, month) = match month {
+        1 | 2 => (year - 1, month + 9),
+        _ => (year, month - 3),
+    };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let days = 365 * year + leap_days + (153 * month + 2) / 5 + day - 1;
+    Some((days - DAYS_BEFORE_1970) * 86_400 + hour * 3_600 + minute * 60 + second)
 }
+
+/// From 1 March of year 0 to 1 January 1970.
+const DAYS_BEFORE_1970: i64 = 719_468;
 
 #[cfg(test)]
 mod tests {
@@ -323,6 +344,27 @@ mod tests {
             "2026-03-02",
         ] {
             assert_eq!(parse_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_form_is_read_as_the_general_parser_reads_it() {
+        for year in [
+            0, 1, 4, 100, 400, 1899, 1900, 1970, 1999, 2000, 2023, 2024, 2100, 9998,
+        ] {
+            for month in 0..14 {
+                for day in 0..33 {
+                    let text = format!("{year:04}-{month:02}-{day:02}T23:59:58Z");
+                    let general = text.parse::<Timestamp>().ok().map(Timestamp::as_second);
+                    assert_eq!(whole_seconds_utc(text.as_bytes()), general, "{text}");
+                }
+            }
+        }
+        for odd in [
+            "24:00:00", "00:60:00", "00:00:60", "0a:00:00", "-1:00:00", "+1:00:00",
+        ] {
+            let text = format!("2026-03-02T{odd}Z");
+            assert_eq!(whole_seconds_utc(text.as_bytes()), None, "{text}");
         }
     }
 

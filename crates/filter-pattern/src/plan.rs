@@ -161,6 +161,7 @@ impl Plan {
             (*name, node as u32)
         });
         set.wanted = wanted.collect();
+        set.always_wanted = hints.always_wanted;
         set.quick = trie.quick();
     }
 }

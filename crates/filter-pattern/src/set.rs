@@ -36,6 +36,7 @@ pub struct PatternSet {
     pub(crate) quick: Option<QuickTrie>,
     /// Members of the record that are handed out, and where the quick walk meets them.
     pub(crate) wanted: Vec<(&'static str, QuickNodeId)>,
+    pub(crate) always_wanted: usize,
     /// Tells sets apart whose scratches must not be mixed up.
     number: u64,
     pub(crate) formulas: Vec<Formula>,
@@ -54,8 +55,10 @@ pub struct PatternSet {
 /// What is known of the records that patterns will be held against; it changes no result.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RecordHints<'h> {
-    /// Names of members that are wanted of each record, all different: [`PatternSet::matches_and_members`] finds them on the way.
+    /// Names of members that are wanted, all different: [`PatternSet::matches_and_members`] finds them on the way.
     pub wanted: &'h [&'static str],
+    /// How many of them, the first ones, are wanted of every record; the others only of those that some pattern matches.
+    pub always_wanted: usize,
     /// Selectors of values that are the same in many records, so that equality with one tells little.
     pub few_values: &'h [&'h str],
 }
@@ -210,7 +213,7 @@ impl PatternSet {
     }
 
     /// [`PatternSet::matches`], and the members that are wanted, each in its place; of duplicates the last one. `members` has as
-    /// many places as there are names.
+    /// many places as there are names; those that are wanted of matching records only mean nothing if none matches.
     pub fn matches_and_members<'s, 'r>(
         &self,
         record: Object<'r>,
@@ -253,9 +256,6 @@ impl PatternSet {
         } = scratch;
         let quick_trie = self.quick.as_ref().ok_or(GivenUp)?;
         let mut walk = quick_trie.walk(record.indexed().ok_or(GivenUp)?, quick)?;
-        for ((_, node), member) in self.wanted.iter().zip(members) {
-            *member = walk.value_at(*node).map(IndexedValue::value);
-        }
         self.queue(walk.log().iter().copied(), tests, queued, queue);
         for formula in queue.iter().filter_map(|queued| self.formula(*queued)) {
             let differs = |(test, negated): &(TestId, bool)| tests.has_held(*test) == *negated;
@@ -275,6 +275,13 @@ impl PatternSet {
                 matches.push(formula.pattern);
             }
             outcome?;
+        }
+        let wanted = match matches.is_empty() && self.others.is_empty() {
+            true => self.always_wanted,
+            false => self.wanted.len(),
+        };
+        for ((_, node), member) in self.wanted.iter().zip(members).take(wanted) {
+            *member = walk.value_at(*node).map(IndexedValue::value);
         }
         Ok(())
     }

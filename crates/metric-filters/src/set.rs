@@ -21,6 +21,7 @@ impl FilterSet {
     pub fn new(filters: Vec<MetricFilter>) -> Self {
         let hints = RecordHints {
             wanted: &EventHead::MEMBERS,
+            always_wanted: EventHead::MEMBERS_FOR_TIME,
             few_values: &cloudtrail::FEW_VALUES,
         };
         let patterns = PatternSet::with_hints(hints, filters.iter().map(|filter| &filter.pattern));

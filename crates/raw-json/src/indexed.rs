@@ -267,6 +267,83 @@ impl<'a> IndexedMembers<'a> {
     /// left to look at.
     #[inline]
     pub fn find(&mut self, names: &NameTable, members: &mut FoundMembers) -> bool {
+        members.count = 0;
+        if names.is_empty() {
+            self.0.at = self.0.close;
+        }
+        if self.0.at >= self.0.close {
+            return false;
+        }
+        match names.is_plain() {
+            true => {
+                let doubtful = self.find_plain(names, members);
+                if doubtful != 0 {
+                    self.doubt(names, members, doubtful);
+                }
+            }
+            false => self.find_one_by_one(names, members),
+        }
+        true
+    }
+
+    #[cold]
+    fn find_one_by_one(&mut self, names: &NameTable, members: &mut FoundMembers) {
+        while let (true, Some(slot)) = (self.has_next(), members.found.get_mut(members.count)) {
+            let before = self.0.at as u32 + 1;
+            let number = self.next_name().and_then(|name| names.get(name));
+            if let Some(number) = number {
+                let place = IndexedPlace { before };
+                *slot = FoundMember { number, place };
+                members.count += 1;
+            }
+            self.next_value();
+        }
+    }
+
+    /// Looks at the whole names of these members, and keeps those that are looked for.
+    #[cold]
+    fn doubt(&self, names: &NameTable, members: &mut FoundMembers, doubtful: u32) {
+        let found = *members;
+        members.count = 0;
+        for (bit, member) in found.as_slice().iter().enumerate() {
+            let colon = member.place.before as usize;
+            let is_right = || {
+                let start = self.0.offset(colon.wrapping_sub(1))? + 2;
+                let name = self
+                    .0
+                    .tape
+                    .text
+                    .get(start..self.0.offset(colon)?.wrapping_sub(1))?;
+                Some(names.get(name) == Some(member.number))
+            };
+            let is_kept = doubtful >> bit & 1 == 0 || is_right() == Some(true);
+            if let Some(slot) = members.found.get_mut(members.count).filter(|_| is_kept) {
+                *slot = *member;
+                members.count += 1;
+            }
+        }
+    }
+
+    #[inline]
+    fn has_next(&self) -> bool {
+        self.0.at < self.0.close
+    }
+
+    #[inline]
+    fn next_name(&self) -> Option<&'a [u8]> {
+        let start = self.0.offset(self.0.at)? + 2;
+        let end = self.0.offset(self.0.at + 1)?.wrapping_sub(1);
+        self.0.tape.text.get(start..end)
+    }
+
+    #[inline]
+    fn next_value(&mut self) -> Option<IndexedValue<'a>> {
+        self.0.value(self.0.at + 1)
+    }
+
+    /// The quick way for the names of a plain table. Returns the members that were found by the ends of their names, one bit each.
+    #[inline(always)]
+    fn find_plain(&mut self, names: &NameTable, members: &mut FoundMembers) -> u32 {
         let Reader {
             mut at,
             close,
@@ -274,28 +351,25 @@ impl<'a> IndexedMembers<'a> {
             offsets,
             behind,
         } = self.0;
-        let mut count = 0;
-        if names.is_empty() {
-            at = close;
-        }
-        let is_at_end = at >= close;
+        let (mut count, mut doubtful) = (0, 0);
         while at < close {
             let Some([before, colon]) = offsets.get(at..).and_then(<[u32]>::first_chunk) else {
                 break;
             };
             let (start, end) = (*before as usize + 2, (*colon as usize).wrapping_sub(1));
-            let (number, is_found) = names.look_up(tape.text, start, end);
+            let found = names.look_up(tape.text, start, end);
             let Some(slot) = members.found.get_mut(count) else {
                 break;
             };
             // Written in any case, since it cannot be foreseen whether it is one of them.
             *slot = FoundMember {
-                number,
+                number: found.number,
                 place: IndexedPlace {
                     before: at as u32 + 1,
                 },
             };
-            count += usize::from(is_found);
+            doubtful |= u32::from(found.is_found && found.is_doubtful) << count;
+            count += usize::from(found.is_found);
             let Some(next) = behind.get(at + 2) else {
                 break;
             };
@@ -303,7 +377,7 @@ impl<'a> IndexedMembers<'a> {
         }
         members.count = count;
         self.0.at = at;
-        !is_at_end
+        doubtful
     }
 }
 
@@ -312,16 +386,10 @@ impl<'a> Iterator for IndexedMembers<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let Reader {
-            at, close, tape, ..
-        } = self.0;
-        if at >= close {
+        if !self.has_next() {
             return None;
         }
-        let start = self.0.offset(at)? + 2;
-        let end = self.0.offset(at + 1)?.wrapping_sub(1);
-        let name = tape.text.get(start..end)?;
-        Some((name, self.0.value(at + 1)?))
+        Some((self.next_name()?, self.next_value()?))
     }
 }
 

@@ -124,8 +124,15 @@ fn names_are_found_however_many_and_however_long() {
             "n".repeat(number % 40)
         ));
     }
+    // Only what is between the ends tells these apart.
+    let ends = ("x".repeat(16), "y".repeat(8));
+    for number in 0..20 {
+        members.push(format!(r#""{}{number:02}{}":{number}"#, ends.0, ends.1));
+    }
     let mut text = format!("{{{}}}", members.join(","));
     check(&mut Index::default(), text.as_bytes());
+    let few = format!("{{{}}}", members[200..202].join(","));
+    check(&mut Index::default(), few.as_bytes());
     text.push_str(&format!(",{text}]}}"));
     assert_eq!(check(&mut Index::default(), text.as_bytes()), 2);
 }

@@ -28,6 +28,7 @@ pub fn hold(data: &[u8]) {
 const WANTED: [&str; 4] = ["a", "eventName", "é", "gone"];
 const HINTS: RecordHints<'_> = RecordHints {
     wanted: &WANTED,
+    always_wanted: WANTED.len(),
     few_values: &["$.a", "$.userIdentity.type"],
 };
 
