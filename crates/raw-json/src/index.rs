@@ -236,8 +236,6 @@ struct State {
     /// A comma or colon.
     separator: u64,
     other: u64,
-    /// A string or container that has ended.
-    value: u64,
 }
 
 /// The places behind those in `mask`; `carry` has what comes from the block before, and takes what goes to the next.
@@ -256,18 +254,17 @@ impl Visitor for Grammar<'_> {
         let behind_opening = behind(masks.opening, &mut state.opening);
         let behind_separator = behind(masks.commas | masks.colons, &mut state.separator);
         let behind_other = behind(masks.other, &mut state.other);
-        let ended = masks.closing_quotes | masks.closing;
-        let behind_value = behind(ended, &mut state.value) | behind_other;
         // Of numbers and the like only the first byte is asked for here.
         let scalars = masks.other & !behind_other;
         let values = masks.opening | masks.opening_quotes | scalars;
 
-        // That a colon stands behind a string is seen to elsewhere: a scalar must not end with one, and between a container and
-        // a colon there is no comma or brace.
+        // Values stand behind separators, and nothing else does. Behind an opening bracket a value may stand, but no separator. So the
+        // first byte behind a value is a separator or closes a container. That a colon stands behind a string is seen to elsewhere: a
+        // scalar must not end with one, and between a container and a colon there is no comma or brace.
+        let separators = masks.commas | masks.colons;
         let mut faults = masks.control
-            | values & !(behind_opening | behind_separator)
-            | (masks.commas | masks.colons) & !behind_value
-            | masks.closing & behind_separator;
+            | (values ^ behind_separator) & !behind_opening
+            | separators & behind_opening;
         self.note_scalars(state.scalars, offset as u32, scalars);
         state.scalars += scalars.count_ones() as usize;
         if masks.escapes != 0 {
