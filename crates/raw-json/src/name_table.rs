@@ -3,8 +3,6 @@
 //! Records ask by the million and it cannot be foreseen which of their members is looked for: so a look-up is the same few steps for
 //! every name, without a decision on the way ([`crate::IndexedMembers::find`]).
 
-use std::collections::HashMap;
-
 /// Names, each with a number. They are compared as bytes.
 ///
 /// ```
@@ -13,14 +11,17 @@ use std::collections::HashMap;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct NameTable {
-    /// A power of two, then those that found their slot taken.
+    /// A power of two, at most half full.
     slots: Box<[Slot]>,
-    /// For each slot where to look next, or 0; empty if every name has a slot of its own.
-    next: Box<[u32]>,
-    multiplier: u64,
-    shift: u32,
-    /// Names of more than [`WHOLE_BYTES`], by their slots.
-    long_names: HashMap<u32, Box<[u8]>>,
+    /// What the keys are multiplied with to find their slots, by their buckets, a power of two: chosen so that no two names have the
+    /// same slot.
+    multipliers: Box<[u64]>,
+    slot_shift: u32,
+    bucket_shift: u32,
+    /// Names of more than [`WHOLE_BYTES`], with their numbers.
+    long_names: Vec<(Box<[u8]>, u32)>,
+    /// Names for which there was no slot: others have the same key.
+    odd_names: Vec<(Box<[u8]>, u32)>,
 }
 
 /// What a look-up compares is all of a name of up to so many bytes.
@@ -102,10 +103,9 @@ impl Key {
     }
 
     #[inline(always)]
-    fn slot(&self, multiplier: u64, shift: u32) -> usize {
-        let ends = self.first ^ self.second ^ self.last.rotate_left(23);
-        let mixed = ends ^ u64::from(self.length);
-        (mixed.wrapping_mul(multiplier) >> (shift & 63)) as usize
+    fn mixed(&self) -> u64 {
+        let ends = self.first ^ self.second.rotate_left(41) ^ self.last.rotate_left(23);
+        ends ^ u64::from(self.length)
     }
 
     #[inline(always)]
@@ -134,69 +134,73 @@ impl NameTable {
         if names.is_empty() {
             return table;
         }
-        // Whoever finds the slot taken costs a decision, so a few multipliers are tried.
-        let mut fewest = usize::MAX;
-        let size = (names.len() * 3).next_power_of_two().max(8);
-        let shift = u64::BITS - size.trailing_zeros();
-        let mut multiplier = 0x9e37_79b9_7f4a_7c15_u64;
-        for _ in 0..32 {
-            let mut taken = vec![false; size];
-            let displaced = names.iter().filter(|(name, _)| {
-                let slot = taken.get_mut(Key::of(name).slot(multiplier, shift));
-                slot.is_none_or(|taken| std::mem::replace(taken, true))
-            });
-            let displaced = displaced.count();
-            if displaced < fewest {
-                (fewest, table.multiplier, table.shift) = (displaced, multiplier, shift);
+        let size = (names.len() * 2).next_power_of_two().max(8);
+        let buckets = (size / 4).max(2);
+        table.slot_shift = u64::BITS - size.trailing_zeros();
+        table.bucket_shift = u64::BITS - buckets.trailing_zeros();
+        table.multipliers = vec![BUCKETS; buckets].into();
+        table.slots = vec![Slot::EMPTY; size].into();
+        let mut in_buckets: Vec<Vec<(&[u8], u32)>> = vec![Vec::new(); buckets];
+        for (name, number) in names {
+            if name.len() > WHOLE_BYTES {
+                table.long_names.push((name.into(), number));
             }
-            if displaced == 0 {
-                break;
-            }
-            multiplier = (multiplier ^ multiplier >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1;
+            let bucket = in_buckets.get_mut(table.bucket(Key::of(name).mixed()));
+            bucket
+                .into_iter()
+                .for_each(|bucket| bucket.push((name, number)));
         }
-        table.fill(size, &names);
-        if fewest == 0 {
-            table.next = Box::default();
+        // The fuller a bucket, the more free slots it needs.
+        let mut order: Vec<_> = in_buckets.into_iter().enumerate().collect();
+        order.sort_by_key(|(_, keys)| std::cmp::Reverse(keys.len()));
+        for (bucket, mut names) in order {
+            while !table.settle(bucket, &names) {
+                let odd = names.pop().map(|(name, number)| (name.into(), number));
+                table.odd_names.extend(odd);
+            }
         }
         table
     }
 
-    fn fill(&mut self, size: usize, names: &[(&[u8], u32)]) {
-        let empty = Slot {
-            key: Key {
-                length: u32::MAX,
-                ..Key::default()
-            },
-            number: NONE,
-        };
-        let mut slots = vec![empty; size];
-        let mut next = vec![0; size];
-        for (name, number) in names {
-            let slot = Slot {
-                key: Key::of(name),
-                number: *number,
+    /// Gives the names of a bucket slots that are free. `false` if that cannot be done.
+    fn settle(&mut self, bucket: usize, names: &[(&[u8], u32)]) -> bool {
+        let keys: Vec<Key> = names.iter().map(|(name, _)| Key::of(name)).collect();
+        let mut multiplier = BUCKETS;
+        for _ in 0..MOST_TRIES {
+            multiplier = (multiplier ^ multiplier >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1;
+            let slots = keys.iter().map(|key| self.slot(key.mixed(), multiplier));
+            let slots: Vec<usize> = slots.collect();
+            let is_free = |(at, slot): (usize, &usize)| {
+                let free = self
+                    .slots
+                    .get(*slot)
+                    .is_some_and(|slot| slot.number == NONE);
+                free && !slots.iter().take(at).any(|other| other == slot)
             };
-            let mut at = slot.key.slot(self.multiplier, self.shift);
-            match slots.get_mut(at) {
-                Some(empty) if empty.number == NONE => *empty = slot,
-                _ => {
-                    while let Some(behind) = next.get(at).filter(|next| **next != 0) {
-                        at = *behind as usize;
-                    }
-                    let end = slots.len();
-                    if let Some(behind) = next.get_mut(at) {
-                        *behind = end as u32;
-                    }
-                    slots.push(slot);
-                    next.push(0);
-                    at = end;
+            if !slots.iter().enumerate().all(is_free) {
+                continue;
+            }
+            for ((slot, key), (_, number)) in slots.into_iter().zip(&keys).zip(names) {
+                if let Some(slot) = self.slots.get_mut(slot) {
+                    (slot.key, slot.number) = (*key, *number);
                 }
             }
-            if name.len() > WHOLE_BYTES {
-                self.long_names.insert(at as u32, (*name).into());
+            if let Some(known) = self.multipliers.get_mut(bucket) {
+                *known = multiplier;
             }
+            return true;
         }
-        (self.slots, self.next) = (slots.into(), next.into());
+        false
+    }
+
+    #[inline(always)]
+    fn bucket(&self, mixed: u64) -> usize {
+        (mixed.wrapping_mul(BUCKETS) >> (self.bucket_shift & 63)) as usize
+    }
+
+    #[inline(always)]
+    fn slot(&self, mixed: u64, multiplier: u64) -> usize {
+        (mixed.wrapping_mul(multiplier) >> (self.slot_shift & 63)) as usize
     }
 
     /// Is there no name?
@@ -204,39 +208,59 @@ impl NameTable {
         self.slots.is_empty()
     }
 
-    /// Has every name a slot of its own?
+    /// Does a look-up know all names?
     pub(crate) fn is_plain(&self) -> bool {
-        self.next.is_empty()
+        self.odd_names.is_empty()
     }
 
     /// The number of a name.
     pub fn get(&self, name: &[u8]) -> Option<u32> {
-        let key = Key::of(name);
-        let mut place = key.slot(self.multiplier, self.shift);
-        while let Some(slot) = self.slots.get(place) {
-            let long_name = self.long_names.get(&(place as u32));
-            if slot.key.equals(&key) && long_name.is_none_or(|long| long.as_ref() == name) {
-                return Some(slot.number);
-            }
-            match self.next.get(place) {
-                Some(next) if *next != 0 => place = *next as usize,
-                _ => break,
-            }
+        let among = |names: &[(Box<[u8]>, u32)]| {
+            let mut names = names.iter();
+            let found = names.find(|(known, _)| known.as_ref() == name);
+            found.map(|(_, number)| *number)
+        };
+        if name.len() > WHOLE_BYTES {
+            return among(&self.long_names);
         }
-        None
+        let found = self.look_up(name, 0, name.len());
+        match found.is_found {
+            true => Some(found.number),
+            false => among(&self.odd_names),
+        }
     }
 
-    /// Looks for the name that lies there, among those that have a slot of their own.
+    /// Looks for the name that lies there, among all but the odd ones.
     #[inline(always)]
     pub(crate) fn look_up(&self, text: &[u8], start: usize, end: usize) -> LookedUp {
         let key = Key::at(text, start, end);
-        let slot = self.slots.get(key.slot(self.multiplier, self.shift));
+        let mixed = key.mixed();
+        let multiplier = self.multipliers.get(self.bucket(mixed));
+        let slot = multiplier.and_then(|multiplier| self.slots.get(self.slot(mixed, *multiplier)));
         LookedUp {
             number: slot.map_or(NONE, |slot| slot.number),
             is_found: slot.is_some_and(|slot| slot.key.equals(&key)),
             is_doubtful: key.length as usize > WHOLE_BYTES,
         }
     }
+}
+
+/// How often free slots are looked for: a bucket has one or two names.
+const MOST_TRIES: usize = 200;
+
+/// Odd, and with bits set here and there.
+const BUCKETS: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Slot {
+    const EMPTY: Slot = Slot {
+        key: Key {
+            first: 0,
+            second: 0,
+            last: 0,
+            length: u32::MAX,
+        },
+        number: NONE,
+    };
 }
 
 #[cfg(test)]
@@ -282,5 +306,22 @@ mod tests {
             }
         }
         assert_eq!(NameTable::new([]).get(b""), None);
+    }
+
+    #[test]
+    fn names_as_people_give_them_have_slots_of_their_own() {
+        for count in [1, 2, 3, 10, 100, 1000, 5000] {
+            let names: Vec<String> = (0..count)
+                .map(|number| {
+                    format!(
+                        "{}{}",
+                        ["event", "requestParameter", "x"][number % 3],
+                        number
+                    )
+                })
+                .collect();
+            let table = NameTable::new(names.iter().map(String::as_bytes).zip(0..));
+            assert!(table.is_plain(), "{count}: {:?}", table.odd_names);
+        }
     }
 }
