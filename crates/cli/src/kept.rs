@@ -1,6 +1,7 @@
 //! What a scan keeps of matches until all objects are read: little, and the same in any order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use metric_alarm::Sample;
 use notification::Evidence;
@@ -14,9 +15,12 @@ const MOST_EVIDENCE_A_MINUTE: usize = 100;
 pub(crate) struct Kept {
     /// One per match, copies included.
     pub(crate) samples: Vec<Sample>,
-    /// By minute, then by time and identity. Boxed, since most minutes have one.
-    evidence: BTreeMap<i64, BTreeMap<(i64, u64), Box<Evidence>>>,
+    /// By minute, then by time and identity. What several filters match is kept once.
+    evidence: BTreeMap<i64, Vec<(Event, Arc<Evidence>)>>,
 }
+
+/// Time and identity.
+type Event = (i64, u64);
 
 impl Kept {
     /// Would the evidence of this event be kept?
@@ -24,34 +28,42 @@ impl Kept {
         let Some(minute) = self.evidence.get(&time.div_euclid(60)) else {
             return true;
         };
-        let last = minute.last_key_value().map(|(key, _)| *key);
+        let last = minute.last().map(|(event, _)| *event);
         minute.len() < MOST_EVIDENCE_A_MINUTE || last.is_some_and(|last| (time, id) <= last)
     }
 
     /// Keeps evidence; of copies the smallest, so that the order of arrival does not matter.
-    pub(crate) fn keep_evidence(&mut self, time: i64, id: u64, evidence: Evidence) {
+    pub(crate) fn keep_evidence(&mut self, time: i64, id: u64, evidence: Arc<Evidence>) {
         let minute = self.evidence.entry(time.div_euclid(60)).or_default();
-        match minute.get_mut(&(time, id)) {
-            Some(known) if **known <= evidence => {}
-            Some(known) => **known = evidence,
-            None => drop(minute.insert((time, id), Box::new(evidence))),
+        match minute.binary_search_by_key(&(time, id), |(event, _)| *event) {
+            Ok(known) => {
+                if let Some((_, known)) = minute.get_mut(known).filter(|(_, it)| evidence < *it) {
+                    *known = evidence;
+                }
+            }
+            Err(place) => minute.insert(place, ((time, id), evidence)),
         }
-        if minute.len() > MOST_EVIDENCE_A_MINUTE {
-            minute.pop_last();
-        }
+        minute.truncate(MOST_EVIDENCE_A_MINUTE);
     }
 
     /// The evidence of an event, if it was kept.
     pub(crate) fn evidence(&self, time: i64, id: u64) -> Option<&Evidence> {
         let minute = self.evidence.get(&time.div_euclid(60))?;
-        minute.get(&(time, id)).map(Box::as_ref)
+        let place = minute.binary_search_by_key(&(time, id), |(event, _)| *event);
+        minute
+            .get(place.ok()?)
+            .map(|(_, evidence)| evidence.as_ref())
     }
 
     /// Adds what was kept elsewhere.
     pub(crate) fn merge(&mut self, other: Kept) {
+        if self.samples.is_empty() && self.evidence.is_empty() {
+            *self = other;
+            return;
+        }
         self.samples.extend(other.samples);
         for ((time, id), evidence) in other.evidence.into_values().flatten() {
-            self.keep_evidence(time, id, *evidence);
+            self.keep_evidence(time, id, evidence);
         }
     }
 }
@@ -61,16 +73,16 @@ mod tests {
     use super::*;
     use notification::EvidenceContext;
 
-    fn evidence(time: i64, location: &str) -> Evidence {
+    fn evidence(time: i64, location: &str) -> Arc<Evidence> {
         let record = raw_json::Object::parse(b"{}").unwrap();
-        Evidence::of(
+        Arc::new(Evidence::of(
             record,
             &EvidenceContext {
                 time,
                 location,
                 ..Default::default()
             },
-        )
+        ))
     }
 
     #[test]

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -261,10 +262,11 @@ impl Examiner<'_> {
             ObjectKind::DigestFile { .. } => None,
         });
         let mut found = HashMap::new();
+        let mut last = None;
         let filters = self.set.filters();
         let each = |matching: Match<'_>| {
             if let Some(filter) = filters.get(matching.filter) {
-                keep(filter, matching, origin, &mut found);
+                keep(filter, matching, origin, &mut found, &mut last);
             }
         };
         match self
@@ -278,12 +280,13 @@ impl Examiner<'_> {
 }
 
 /// Keeps of a match what an alarm needs: nothing if it can be in none; evidence only if it can be
-/// told.
+/// told. `last` is the record whose evidence was made last, and that evidence: filters that match the same record share it.
 fn keep(
     filter: &MetricFilter,
     matching: Match<'_>,
     origin: &Origin,
     found: &mut HashMap<(usize, Group), Kept>,
+    last: &mut Option<(u64, Arc<Evidence>)>,
 ) {
     let (Some(_), None, Some(value)) = (&filter.alarm, matching.suppressed_by, matching.value)
     else {
@@ -293,15 +296,23 @@ fn keep(
     let kept = found.entry((matching.filter, matching.group)).or_default();
     kept.samples.push(Sample { time, id, value });
     if filter.mode == Mode::Live && kept.wants_evidence(time, id) {
-        let context = EvidenceContext {
-            time,
-            time_from_key: matching.time_from_key,
-            account: matching.account,
-            region: None,
-            location: &origin.location,
-            record_index: matching.record_index,
+        let evidence = match last {
+            Some((index, evidence)) if *index == matching.record_index => Arc::clone(evidence),
+            _ => {
+                let context = EvidenceContext {
+                    time,
+                    time_from_key: matching.time_from_key,
+                    account: matching.account,
+                    region: None,
+                    location: &origin.location,
+                    record_index: matching.record_index,
+                };
+                let evidence = Arc::new(Evidence::of(matching.record, &context));
+                *last = Some((matching.record_index, Arc::clone(&evidence)));
+                evidence
+            }
         };
-        kept.keep_evidence(time, id, Evidence::of(matching.record, &context));
+        kept.keep_evidence(time, id, evidence);
     }
 }
 
@@ -670,20 +681,19 @@ fn shown(selector: &Selector, value: &Option<String>) -> (String, Option<String>
 }
 
 fn event_row(evidence: &Evidence) -> EventRow {
-    let evidence = evidence.clone();
     EventRow {
-        event_id: evidence.event_id,
+        event_id: evidence.event_id.clone(),
         event_time: time::rfc3339(evidence.time),
-        event_name: evidence.event_name,
-        event_source: evidence.event_source,
-        actor: evidence.actor,
-        source_ip: evidence.source_ip,
-        account: evidence.account,
-        region: evidence.region,
-        error_code: evidence.error_code,
+        event_name: evidence.event_name.clone(),
+        event_source: evidence.event_source.clone(),
+        actor: evidence.actor.clone(),
+        source_ip: evidence.source_ip.clone(),
+        account: evidence.account.clone(),
+        region: evidence.region.clone(),
+        error_code: evidence.error_code.clone(),
         failed: evidence.outcome != notification::Outcome::Succeeded,
-        target: evidence.target,
-        location: evidence.location,
+        target: evidence.target.clone(),
+        location: evidence.location.clone(),
         time_from_key: evidence.time_from_key,
         record_index: evidence.record_index,
     }

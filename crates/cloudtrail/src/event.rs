@@ -52,6 +52,33 @@ pub struct EventTime {
     pub from_key: bool,
 }
 
+impl EventTime {
+    /// [`EventHead::time`], from the first [`EventHead::MEMBERS_FOR_TIME`] of [`EventHead::MEMBERS`].
+    pub fn of(members: &[Option<Value<'_>>], origin: &Origin) -> Self {
+        let (event_time, time_window) = match members {
+            [event_time, time_window, ..] => (*event_time, *time_window),
+            _ => (None, None),
+        };
+        let written = event_time.and_then(readable_time).or_else(|| {
+            let start = time_window?.get("windowStart")?;
+            readable_time(start)
+        });
+        match written {
+            Some(seconds) => EventTime {
+                seconds,
+                from_key: false,
+            },
+            None => EventTime {
+                seconds: origin
+                    .delivery_time
+                    .or(origin.last_modified)
+                    .unwrap_or_default(),
+                from_key: true,
+            },
+        }
+    }
+}
+
 /// The members that every event is asked for, found in one pass over the record.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EventHead<'r> {
@@ -115,23 +142,7 @@ impl<'r> EventHead<'r> {
 
     /// Reads `eventTime`; for aggregated events, which have none, the start of their `timeWindow`.
     pub fn time(&self, origin: &Origin) -> EventTime {
-        let written = self.event_time.and_then(readable_time).or_else(|| {
-            let start = self.time_window?.get("windowStart")?;
-            readable_time(start)
-        });
-        match written {
-            Some(seconds) => EventTime {
-                seconds,
-                from_key: false,
-            },
-            None => EventTime {
-                seconds: origin
-                    .delivery_time
-                    .or(origin.last_modified)
-                    .unwrap_or_default(),
-                from_key: true,
-            },
-        }
+        EventTime::of(&[self.event_time, self.time_window], origin)
     }
 
     /// The account the event is counted for: `recipientAccountId`, else the account in the key, else

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use cloudtrail::{Entry, EventHead, LogFileReader, LogFolder, Origin, ReadError, Summary};
+use cloudtrail::{
+    Entry, EventHead, EventTime, LogFileReader, LogFolder, Origin, ReadError, Summary,
+};
 use filter_pattern::{PatternSet, RecordHints, Scratch, Selector};
 use metric_alarm::ExactSum;
 use raw_json::Object;
@@ -230,8 +232,7 @@ impl FilterSet {
         let mut members = [None; EventHead::MEMBERS.len()];
         let patterns = &self.patterns;
         let matching = patterns.matches_and_members(record, scratch, &mut members);
-        let head = EventHead::from_members(members);
-        let time = head.time(origin);
+        let time = EventTime::of(&members, origin);
         if !range.contains(time.seconds) {
             report.out_of_range += 1;
             return;
@@ -250,6 +251,7 @@ impl FilterSet {
         if matching.is_empty() {
             return;
         }
+        let head = EventHead::from_members(members);
         let account = head.account(origin);
         let identity = head.identity(origin, record_index);
         for &index in matching {
