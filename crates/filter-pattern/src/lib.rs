@@ -37,6 +37,7 @@ mod metric;
 mod number;
 mod pattern;
 mod plan;
+mod program;
 mod quick;
 mod scanner;
 mod selector;

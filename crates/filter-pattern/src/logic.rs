@@ -29,8 +29,9 @@ struct Jump {
     if_false: Next,
 }
 
+/// Where the outcome of a test leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
+pub(crate) enum Next {
     Test(usize),
     Decided(bool),
 }
@@ -64,6 +65,11 @@ impl Tree {
             }
         }
         false
+    }
+
+    /// For each test where it leads if it is true, and if it is not; always forward.
+    pub(crate) fn jumps(&self) -> impl Iterator<Item = (Next, Next)> {
+        self.jumps.iter().map(|jump| (jump.if_true, jump.if_false))
     }
 
     /// A value for each node, from the values of its children.

@@ -3,11 +3,12 @@
 //! Most patterns match hardly any record, and most of them have a test that tells. So each formula waits for one that seldom holds and
 //! costs little to ask; what else it asks is asked when that one held. Nothing of this changes what matches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::compare::{Condition, Operand};
 use crate::json::{JsonPattern, Test};
 use crate::logic::Node;
+use crate::program::Asked;
 use crate::selector::{Selector, Step};
 use crate::set::{Awaiting, Formula, Later, NO_GUARD, PatternSet, RecordHints};
 use crate::trie::{TestId, Trie};
@@ -98,23 +99,28 @@ impl Plan {
     /// Makes the set do so.
     pub(crate) fn carry_out(
         &self,
-        set: &mut PatternSet,
+        formulas: &[Formula],
         patterns: &[&JsonPattern],
         hints: RecordHints<'_>,
+        set: &mut PatternSet,
     ) {
         let mut awaiting: Vec<Vec<Awaiting>> = vec![Vec::new(); self.asked_always.len()];
-        let formulas = set.formulas.iter_mut().zip(patterns).zip(&self.awaited);
-        for (number, ((formula, json), awaited)) in (0..).zip(formulas) {
+        let each = formulas.iter().zip(patterns).zip(&self.awaited);
+        for (number, ((formula, json), awaited)) in (0..).zip(each) {
             let tests = formula.tests.iter().enumerate();
             let required =
                 tests.filter(|(place, (id, _))| self.is_always_asked(*id) && json.requires(*place));
-            formula.required = required.map(|(_, test)| *test).collect();
+            let required: Vec<Asked> = required.map(|(_, test)| *test).collect();
+            let is_later = |test| !self.is_always_asked(test);
+            let Formula { pattern, tests } = formula;
+            set.formulas
+                .add(*pattern, &required, &json.tree, tests, is_later);
             let Some(awaited) = awaited else {
                 set.unawaited.push(number);
                 continue;
             };
             for test in awaited {
-                let mut others = formula.required.iter();
+                let mut others = required.iter();
                 let guard = others.find(|(id, negated)| id != test && !negated);
                 if let Some(list) = awaiting.get_mut(*test) {
                     list.push(Awaiting {
@@ -130,11 +136,11 @@ impl Plan {
             set.awaited_from.push(set.awaiting.len() as u32);
         }
         let mut trie = Trie::default();
-        let mut asked_later: Vec<Option<Later>> = vec![None; self.asked_always.len()];
-        let mut known = HashMap::new();
-        for (formula, json) in set.formulas.iter().zip(patterns) {
+        let mut known = HashSet::new();
+        set.later_of = vec![u32::MAX; self.asked_always.len()];
+        for (formula, json) in formulas.iter().zip(patterns) {
             for ((id, _), test) in formula.tests.iter().zip(&json.tests) {
-                if known.insert(*id, ()).is_some() {
+                if !known.insert(*id) {
                     continue;
                 }
                 let Test {
@@ -148,14 +154,14 @@ impl Plan {
                 }
                 let later = match selector.has_wildcard() {
                     true => Later::Swept(trie.sweep(selector, condition, *id) as u32),
-                    false => Later::One(test.clone(), trie.node(selector.steps()) as u32),
+                    false => Later::One(condition.clone(), trie.node(selector.steps()) as u32),
                 };
-                if let Some(place) = asked_later.get_mut(*id) {
-                    *place = Some(later);
+                if let Some(place) = set.later_of.get_mut(*id) {
+                    *place = set.later.len() as u32;
                 }
+                set.later.push(later);
             }
         }
-        set.asked_later = asked_later;
         let wanted = hints.wanted.iter().map(|name| {
             let node = trie.node(&[Step::Member((*name).to_owned())]);
             (*name, node as u32)

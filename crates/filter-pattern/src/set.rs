@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use raw_json::{IndexedValue, Object, Value, compact_object};
 
 use crate::compare::{Condition, Selected};
-use crate::json::{JsonPattern, Test};
-use crate::logic::Tree;
+use crate::json::JsonPattern;
 use crate::pattern::{Kind, Pattern};
 use crate::plan::Plan;
+use crate::program::{Asked, Programs};
 use crate::quick::{GivenUp, QuickNodeId, QuickScratch, QuickTrie, QuickWalk};
 use crate::trie::{TestId, Trie, WalkScratch};
 
@@ -39,13 +39,15 @@ pub struct PatternSet {
     pub(crate) always_wanted: usize,
     /// Tells sets apart whose scratches must not be mixed up.
     number: u64,
-    pub(crate) formulas: Vec<Formula>,
+    /// The JSON patterns.
+    pub(crate) formulas: Programs,
     /// For each test where its part of `awaiting` begins; one more at the end.
     pub(crate) awaited_from: Vec<u32>,
     /// The formulas that may be true once a test held.
     pub(crate) awaiting: Vec<Awaiting>,
-    /// The tests that the quick walk leaves out.
-    pub(crate) asked_later: Vec<Option<Later>>,
+    /// For each test that the quick walk leaves out its place in `later`.
+    pub(crate) later_of: Vec<u32>,
+    pub(crate) later: Vec<Later>,
     /// The formulas that are looked at for every record.
     pub(crate) unawaited: Vec<u32>,
     /// Patterns that look at text, and those that match everything.
@@ -63,16 +65,13 @@ pub struct RecordHints<'h> {
     pub few_values: &'h [&'h str],
 }
 
-/// One JSON pattern.
+/// One JSON pattern, on the way to its program.
 #[derive(Debug, Clone)]
 pub(crate) struct Formula {
     /// Its place among the patterns of the set.
-    pattern: usize,
-    tree: Tree,
-    /// For each test of the tree the test of the trie, and whether it must *not* have held.
-    pub(crate) tests: Vec<(TestId, bool)>,
-    /// Those without which it cannot be true, as far as the quick walk asks them.
-    pub(crate) required: Vec<(TestId, bool)>,
+    pub(crate) pattern: usize,
+    /// For each test of its tree the test of the trie, and whether it must *not* have held.
+    pub(crate) tests: Vec<Asked>,
 }
 
 /// A formula that waits for a test.
@@ -87,7 +86,7 @@ pub(crate) struct Awaiting {
 #[derive(Debug, Clone)]
 pub(crate) enum Later {
     /// Of the value at a node.
-    One(Test, QuickNodeId),
+    One(Condition, QuickNodeId),
     /// Behind a wildcard: it is asked together with all others of the values at a node.
     Swept(QuickNodeId),
 }
@@ -101,7 +100,7 @@ pub struct Scratch {
     set: u64,
     tests: TestScratch,
     /// The call in which a formula was queued last.
-    queued: Vec<u64>,
+    queued: Vec<u32>,
     queue: Vec<u32>,
     matches: Vec<usize>,
 }
@@ -109,11 +108,12 @@ pub struct Scratch {
 /// What is known of the tests in this call.
 #[derive(Debug, Clone, Default)]
 struct TestScratch {
-    call: u64,
+    /// Not 0.
+    call: u32,
     /// The call in which a test held last.
-    held: Vec<u64>,
+    held: Vec<u32>,
     /// The call in which a test that is asked later was asked last.
-    asked: Vec<u64>,
+    asked: Vec<u32>,
 }
 
 impl TestScratch {
@@ -146,9 +146,9 @@ impl TestScratch {
             return Ok(());
         }
         match later {
-            Later::One(one, node) => {
+            Later::One(condition, node) => {
                 let value = walk.value_at(*node);
-                let has_held = match &one.condition {
+                let has_held = match condition {
                     // For `NOT EXISTS` that something is there.
                     Condition::NotExists => value.is_some(),
                     condition => value
@@ -182,21 +182,18 @@ impl PatternSet {
     ) -> Self {
         let mut set = PatternSet::default();
         let mut known_tests = HashMap::new();
-        let mut json_patterns = Vec::new();
+        let (mut formulas, mut json_patterns) = (Vec::new(), Vec::new());
         for (index, pattern) in patterns.into_iter().enumerate() {
             match pattern.kind() {
                 Kind::Json(json) => {
-                    set.add(index, json, &mut known_tests);
+                    formulas.push(set.formula(index, json, &mut known_tests));
                     json_patterns.push(json);
                 }
                 _ => set.others.push((index, pattern.clone())),
             }
         }
-        Plan::of(&set.formulas, &json_patterns, known_tests.len(), hints).carry_out(
-            &mut set,
-            &json_patterns,
-            hints,
-        );
+        let plan = Plan::of(&formulas, &json_patterns, known_tests.len(), hints);
+        plan.carry_out(&formulas, &json_patterns, hints, &mut set);
         set.number = NEXT_SET.fetch_add(1, Ordering::Relaxed);
         set
     }
@@ -257,23 +254,18 @@ impl PatternSet {
         let quick_trie = self.quick.as_ref().ok_or(GivenUp)?;
         let mut walk = quick_trie.walk(record.indexed().ok_or(GivenUp)?, quick)?;
         self.queue(walk.log().iter().copied(), tests, queued, queue);
-        for formula in queue.iter().filter_map(|queued| self.formula(*queued)) {
-            let differs = |(test, negated): &(TestId, bool)| tests.has_held(*test) == *negated;
-            if formula.required.iter().any(differs) {
-                continue;
-            }
+        for formula in queue.iter() {
             let mut outcome = Ok(());
-            let has_held = |test: TestId| {
-                if let Some(Some(later)) = self.asked_later.get(test)
+            let has_held = |test: TestId, is_later: bool| {
+                if is_later
                     && outcome.is_ok()
+                    && let Some(later) = self.later(test)
                 {
                     outcome = tests.ask(test, later, &mut walk);
                 }
                 tests.has_held(test)
             };
-            if formula.decide(has_held) {
-                matches.push(formula.pattern);
-            }
+            matches.extend(self.formulas.decide(*formula, has_held));
             outcome?;
         }
         let wanted = match matches.is_empty() && self.others.is_empty() {
@@ -303,10 +295,11 @@ impl PatternSet {
         } = scratch;
         let held: Vec<TestId> = self.trie.walk(record, walk).collect();
         self.queue(held.iter().copied(), tests, queued, queue);
-        for formula in queue.iter().filter_map(|queued| self.formula(*queued)) {
-            if formula.decide(|test| tests.has_held(test)) {
-                matches.push(formula.pattern);
-            }
+        for formula in queue.iter() {
+            let owner = self
+                .formulas
+                .decide(*formula, |test, _| tests.has_held(test));
+            matches.extend(owner);
         }
     }
 
@@ -315,7 +308,7 @@ impl PatternSet {
         &self,
         held: impl Iterator<Item = TestId> + Clone,
         tests: &mut TestScratch,
-        queued: &mut [u64],
+        queued: &mut [u32],
         queue: &mut Vec<u32>,
     ) {
         held.clone().for_each(|test| tests.note(test));
@@ -342,8 +335,9 @@ impl PatternSet {
             .unwrap_or_default()
     }
 
-    fn formula(&self, number: u32) -> Option<&Formula> {
-        self.formulas.get(number as usize)
+    fn later(&self, test: TestId) -> Option<&Later> {
+        let place = self.later_of.get(test)?;
+        self.later.get(*place as usize)
     }
 
     fn find_members<'r>(&self, record: Object<'r>, members: &mut [Option<Value<'r>>]) {
@@ -360,12 +354,13 @@ impl PatternSet {
         }
     }
 
-    fn add(
+    /// Adds the tests of a pattern.
+    fn formula(
         &mut self,
         pattern: usize,
         json: &JsonPattern,
         known_tests: &mut HashMap<String, TestId>,
-    ) {
+    ) -> Formula {
         let mut tests = Vec::with_capacity(json.tests.len());
         for test in &json.tests {
             let next = known_tests.len();
@@ -375,27 +370,12 @@ impl PatternSet {
             }
             tests.push((id, test.condition == Condition::NotExists));
         }
-        self.formulas.push(Formula {
-            pattern,
-            tree: json.tree.clone(),
-            tests,
-            required: Vec::new(),
-        });
+        Formula { pattern, tests }
     }
 }
 
 /// Nothing more to ask before a formula is queued.
 pub(crate) const NO_GUARD: u32 = u32::MAX;
-
-impl Formula {
-    /// Is it true, if `has_held` tells which tests have?
-    fn decide(&self, mut has_held: impl FnMut(TestId) -> bool) -> bool {
-        self.tree.decide(|test| {
-            let known = self.tests.get(test);
-            known.is_some_and(|(test, negated)| has_held(*test) != *negated)
-        })
-    }
-}
 
 impl Scratch {
     fn begin(&mut self, set: &PatternSet) {
@@ -406,8 +386,13 @@ impl Scratch {
         self.queue.clear();
         self.matches.clear();
         let tests = &mut self.tests;
+        let count = set.later_of.len();
+        if tests.call == u32::MAX {
+            // What was noted under the same numbers long ago must not be taken for new.
+            (tests.call, tests.held, tests.asked) = (0, Vec::new(), Vec::new());
+            self.queued.clear();
+        }
         tests.call += 1;
-        let count = set.asked_later.len();
         tests.held.resize(count.max(tests.held.len()), 0);
         tests.asked.resize(count.max(tests.asked.len()), 0);
         self.queued
