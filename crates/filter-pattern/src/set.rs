@@ -399,3 +399,24 @@ impl Scratch {
             .resize(set.formulas.len().max(self.queued.len()), 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile;
+
+    #[test]
+    fn what_held_long_ago_under_the_same_number_is_forgotten() {
+        let patterns = [compile("{ $.a = 1 && $.b = 1 }").unwrap()];
+        let set = PatternSet::new(&patterns);
+        let mut scratch = set.scratch();
+        let record = |text: &'static str| Object::parse(text.as_bytes()).unwrap();
+        assert_eq!(set.matches(record(r#"{"a":1,"b":1}"#), &mut scratch), [0]);
+        scratch.tests.call = u32::MAX;
+        for _ in 0..3 {
+            let found = set.matches(record(r#"{"a":1}"#), &mut scratch);
+            assert!(found.is_empty());
+        }
+        assert_eq!(set.matches(record(r#"{"a":1,"b":1}"#), &mut scratch), [0]);
+    }
+}

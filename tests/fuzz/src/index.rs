@@ -1,6 +1,10 @@
 //! `raw_json::Index`: what it finds, against `raw_json::extent` and the cursor; what it must find, against `serde_json`.
 
-use raw_json::{Extent, Index, IndexedValue, Object, Value, extent};
+use std::collections::BTreeSet;
+
+use raw_json::{
+    Extent, FoundMembers, Index, IndexedObject, IndexedValue, NameTable, Object, Value, extent,
+};
 use serde::de::IgnoredAny;
 
 /// More than this is not indexed at a time.
@@ -100,6 +104,7 @@ fn hold_value(indexed: IndexedValue<'_>, exact: Value<'_>) {
 fn hold_object(indexed: IndexedValue<'_>, exact: Object<'_>) {
     let object = indexed.value().as_object().unwrap();
     assert!(object.indexed().is_some() && exact.indexed().is_none());
+    hold_finds(indexed.as_object().unwrap());
     let mut indexed = indexed.as_object().unwrap().members();
     let mut members = object.members();
     let mut some_names = Vec::new();
@@ -123,6 +128,24 @@ fn hold_object(indexed: IndexedValue<'_>, exact: Object<'_>) {
             "{name}: {found:?} is not {expected:?}"
         );
     }
+}
+
+/// Names that are looked for all at once: every second one of those that are there.
+fn hold_finds(object: IndexedObject<'_>) {
+    let names: BTreeSet<&[u8]> = object.members().map(|(name, _)| name).collect();
+    let names = NameTable::new(names.into_iter().step_by(2).zip(0..));
+    let (mut members, mut found) = (object.members(), FoundMembers::default());
+    let mut all = object
+        .members()
+        .filter_map(|(name, value)| Some((names.get(name)?, value)));
+    while members.find(&names, &mut found) {
+        for member in found.as_slice() {
+            let (number, value) = all.next().unwrap();
+            assert_eq!(member.number, number);
+            assert_eq!(object.at(member.place).unwrap().raw(), value.raw());
+        }
+    }
+    assert!(all.next().is_none());
 }
 
 /// The same kind of value from the same bytes.

@@ -76,6 +76,10 @@ fn read(reader: &mut LogFileReader, object: &[u8], folder: Option<LogFolder>) ->
             Entry::Skipped { index, reason } => Element::Skipped(index, reason),
         });
     });
+    if summary.is_err() {
+        // What was handed out before the fault was met does not count.
+        elements.clear();
+    }
     (elements, summary)
 }
 
