@@ -109,7 +109,9 @@ impl Search<'_> {
             Err(_) => !strangers,
         };
         self.unread += usize::from(unread);
-        self.found.append(&mut found);
+        if result.is_ok() {
+            self.found.append(&mut found);
+        }
     }
 }
 

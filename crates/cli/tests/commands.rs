@@ -270,6 +270,29 @@ fn show_prints_an_event_as_it_lies() {
 }
 
 #[test]
+fn show_does_not_show_what_does_not_verify() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.gz");
+    // Too large to be verified before it is read.
+    let padding = format!(r#",{{"x":"{}"}}"#, "x".repeat(1 << 16)).repeat(550);
+    let content = format!(r#"{{"Records":[{{"eventID":"a"}}{padding}]}}"#);
+    let mut object = gzip(content.as_bytes());
+    fs::write(&path, &object).unwrap();
+    let show = ["show", "a", "--from", path.to_str().unwrap()];
+    assert_eq!(trailwarden(&show).status, 0);
+    let end = object.len();
+    object[end - 8] ^= 1;
+    fs::write(&path, &object).unwrap();
+    let run = trailwarden(&show);
+    assert_eq!((run.status, run.stdout.as_str()), (1, ""));
+    assert!(
+        run.stderr.contains("1 object could not be read in full"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn show_says_what_it_could_not_look_into() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.gz");

@@ -177,9 +177,7 @@ pub struct Summary {
 #[non_exhaustive]
 pub enum ReadError {
     /// The object does not inflate or does not verify. Nothing of it counts.
-    #[error(
-        "{source}; whole records in what could be inflated: {readable_records}, none was evaluated"
-    )]
+    #[error("{source}; whole records in what could be inflated: {readable_records}, none counts")]
     Gzip {
         /// What is wrong with the gzip stream.
         source: GzipError,
@@ -314,7 +312,7 @@ impl LogFileReader {
     /// events come as a bare array).
     ///
     /// # Errors
-    /// The object does not verify, or holds no records. If its content is larger than the buffer, `each` may have been called before
+    /// The object does not verify, or holds no records. If its content is larger than the buffer, or its last bytes say so, `each` may have been called before
     /// that was known: what came of it does not count. JSON that breaks off later on is never an error.
     pub fn read(
         &mut self,
@@ -361,8 +359,12 @@ impl LogFileReader {
                 index,
                 &mut count,
             );
-            // That an object does not verify comes before everything else that is wrong with it.
-            read.or_else(|error| verify(object, limit).and(Err(error)))?
+            read.or_else(|error| match error {
+                ReadError::Gzip { source, .. } => Err(unverified(source, object)),
+                ReadError::TooLarge { .. } => Err(error),
+                // That an object does not verify comes before everything that is wrong with its content.
+                _ => verify(object, limit).and(Err(error)),
+            })?
         };
         Ok(tally.summary(&document, content_bytes, framing))
     }
@@ -406,14 +408,15 @@ fn verify(object: &[u8], limit: u64) -> Result<(), ReadError> {
                     return Err(ReadError::TooLarge { limit });
                 }
             }
-            Err(source) => {
-                let readable_records = readable_records(object);
-                return Err(ReadError::Gzip {
-                    source,
-                    readable_records,
-                });
-            }
+            Err(source) => return Err(unverified(source, object)),
         }
+    }
+}
+
+fn unverified(source: GzipError, object: &[u8]) -> ReadError {
+    ReadError::Gzip {
+        source,
+        readable_records: readable_records(object),
     }
 }
 
@@ -453,7 +456,7 @@ fn read_stream(
         let room = !free.is_empty();
         let read = stream.read(free).map_err(|source| ReadError::Gzip {
             source,
-            readable_records: 0, // `verify` counts them.
+            readable_records: 0, // The caller counts them.
         })?;
         filled += read;
         content_bytes += read as u64;

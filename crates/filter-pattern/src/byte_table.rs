@@ -1,6 +1,6 @@
 //! A map from texts of patterns to numbers, looked up with the bytes of records.
 //!
-//! Records ask for names and values by the million and find few, so a look-up first asks whether any key has this length. Keys of up to
+//! Records ask for values by the million and find few, so a look-up first asks whether any key has this length. Keys of up to
 //! 16 bytes are two overlapping words, compared without a look at memory elsewhere.
 
 /// The map. What is looked up is chosen by others, but nothing of it is ever inserted: it can cost comparisons with

@@ -10,7 +10,7 @@
 //! A [`Pattern`] is one of five languages, told apart by its first character ([`Language`]): JSON
 //! patterns (`json`: tests joined in a `logic` tree), space-delimited patterns (`fields`), regular
 //! expressions (`expression`), unstructured terms (`terms`), and the empty pattern that matches
-//! everything. A [`PatternSet`] holds many patterns against one record in a single pass over its bytes.
+//! everything. A [`PatternSet`] holds many patterns against one record together.
 //! [`MetricValue`] and [`Dimension`] take numbers and texts from the events that match.
 //!
 //! Compiling can fail, with a [`CompileError`] that points at the place; matching cannot: it answers

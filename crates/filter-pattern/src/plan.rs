@@ -121,7 +121,8 @@ impl Plan {
             };
             for test in awaited {
                 let mut others = required.iter();
-                let guard = others.find(|(id, negated)| id != test && !negated);
+                // None of them is `NOT EXISTS`, which is never asked of every record.
+                let guard = others.find(|(id, _)| id != test);
                 if let Some(list) = awaiting.get_mut(*test) {
                     list.push(Awaiting {
                         formula: number,

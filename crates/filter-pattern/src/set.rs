@@ -16,10 +16,10 @@ use crate::trie::{TestId, Trie, WalkScratch};
 /// 0 is that of a scratch which has served no set.
 static NEXT_SET: AtomicU64 = AtomicU64::new(1);
 
-/// Many patterns compiled together: what they ask of a record is found in one pass over its bytes.
+/// Many patterns compiled together: what they ask of a record is found together, each part of it read once.
 ///
 /// Equal tests are evaluated once. A JSON pattern is looked at only if a test held that it cannot match
-/// without, so that patterns a record has nothing to do with cost nothing. Patterns of the other
+/// without, if it has one, so that patterns a record has nothing to do with cost nothing. Patterns of the other
 /// languages are held one by one against the compact serialization, made once.
 ///
 /// ```

@@ -12,7 +12,7 @@ pub(crate) const MOST_REMEMBERED_BYTES: usize = 256;
 /// Up to this length what is kept of a text beside its place is all of it.
 const WHOLE_BYTES: usize = 48;
 
-/// How many places share the memory of one longer text.
+/// How many places share the memory of one longer text: it is that of the last one that came.
 const SHARING: usize = 4;
 
 /// More outcomes than this are forgotten, all at once.
@@ -22,8 +22,8 @@ const MOST_OUTCOMES: usize = 1 << 18;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TextMemory {
     places: Vec<Known>,
-    /// Texts of more than [`WHOLE_BYTES`].
-    long_texts: Vec<Vec<u8>>,
+    /// Texts of more than [`WHOLE_BYTES`], each with the place it belongs to.
+    long_texts: Vec<(usize, Vec<u8>)>,
     outcomes: Vec<u32>,
 }
 
@@ -99,7 +99,7 @@ impl TextMemory {
     pub(crate) fn prepare(&mut self) {
         if self.places.is_empty() {
             self.places.resize(PLACES, Known::default());
-            self.long_texts.resize(PLACES / SHARING, Vec::new());
+            self.long_texts.resize(PLACES / SHARING, (0, Vec::new()));
         }
     }
 
@@ -118,9 +118,11 @@ impl TextMemory {
         let known = self.places.get(place);
         let known = known.filter(|known| known.tests == tests && known.sample.equals(&sample));
         let long = self.long_texts.get(place / SHARING);
-        let known =
-            known.filter(|_| text.len() <= WHOLE_BYTES || long.is_some_and(|long| long == text));
-        if let Some(known) = known {
+        let is_whole = || {
+            text.len() <= WHOLE_BYTES
+                || long.is_some_and(|(owner, long)| *owner == place && long == text)
+        };
+        if let Some(known) = known.filter(|_| is_whole()) {
             if known.count > 0 {
                 let outcome = self.outcomes.get(known.outcome as usize..);
                 let tests = outcome.and_then(|outcome| outcome.get(..usize::from(known.count)));
@@ -173,8 +175,9 @@ impl TextMemory {
             ..*known
         };
         if text.len() > WHOLE_BYTES
-            && let Some(long) = self.long_texts.get_mut(place / SHARING)
+            && let Some((owner, long)) = self.long_texts.get_mut(place / SHARING)
         {
+            *owner = place;
             long.clear();
             long.extend(text);
         }
@@ -228,6 +231,29 @@ mod tests {
             }
         }
         assert!(computed < 3 * 2 * texts.len(), "something was remembered");
+    }
+
+    #[test]
+    fn texts_that_differ_between_the_samples_are_told_apart() {
+        let mut memory = TextMemory::default();
+        memory.prepare();
+        let text = |middle: &str| format!("{middle:-<20}{:-<60}{:-<16}", "", "").into_bytes();
+        let texts = [
+            text("0000000000000000"),
+            text("0000000000000000aa"),
+            text("0000000000000000ab"),
+        ];
+        for tests in 1..3_000 {
+            for text in texts.iter().chain(&texts) {
+                let other = 1 + tests % 1_000;
+                for tests in [tests, other] {
+                    let expected: Vec<TestId> = outcome(text).repeat(tests as usize % 5);
+                    let mut log = Vec::new();
+                    memory.log(tests, text, &mut log, |log| log.extend(&expected));
+                    assert_eq!(log, expected, "{tests}: {}", text.escape_ascii());
+                }
+            }
+        }
     }
 
     #[test]

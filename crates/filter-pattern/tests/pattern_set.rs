@@ -142,3 +142,23 @@ fn many_alternatives_are_waited_for() {
         ],
     );
 }
+
+#[test]
+fn long_texts_that_differ_in_the_middle_are_not_taken_for_one_another() {
+    let patterns = [
+        r#"{ $.userAgent = "*needle*" }"#,
+        r#"{ $.errorMessage = "*needle*" }"#,
+        r#"{ $.a = "*needle*" || $.b = "*needle*" || $.c = "*needle*" }"#,
+    ];
+    let text = |number: usize, middle: &str| format!("{number:016}--{middle:-<66}{:z<16}", "");
+    for number in 0..300 {
+        let (with, without) = (text(number, "needle"), text(number, ""));
+        let records = [
+            format!(r#"{{"userAgent":"{without}","a":"{with}","b":"{without}","c":"{without}"}}"#),
+            format!(r#"{{"errorMessage":"{with}","b":"{with}"}}"#),
+            format!(r#"{{"userAgent":"{with}","c":"{with}"}}"#),
+            format!(r#"{{"errorMessage":"{without}","a":"{without}"}}"#),
+        ];
+        check(&patterns, &records.each_ref().map(String::as_str));
+    }
+}

@@ -178,7 +178,7 @@ impl Evaluator<'_> {
     /// and the errors.
     ///
     /// # Errors
-    /// The object gives no records. If its content is larger than the reader's buffer, matches may have been handed out before that was
+    /// The object gives no records. If its content is larger than the reader's buffer, or its last bytes say so, matches may have been handed out before that was
     /// known: they do not count.
     pub fn evaluate(
         &mut self,

@@ -145,10 +145,13 @@ impl NameTable {
             if name.len() > WHOLE_BYTES {
                 table.long_names.push((name.into(), number));
             }
-            let bucket = in_buckets.get_mut(table.bucket(Key::of(name).mixed()));
-            bucket
-                .into_iter()
-                .for_each(|bucket| bucket.push((name, number)));
+            let mixed = Key::of(name).mixed();
+            let is_same = |(known, _): &(&[u8], u32)| Key::of(known).mixed() == mixed;
+            match in_buckets.get_mut(table.bucket(mixed)) {
+                // No multiplier tells two of the same apart.
+                Some(bucket) if !bucket.iter().any(is_same) => bucket.push((name, number)),
+                _ => table.odd_names.push((name.into(), number)),
+            }
         }
         // The fuller a bucket, the more free slots it needs.
         let mut order: Vec<_> = in_buckets.into_iter().enumerate().collect();
