@@ -20,6 +20,7 @@ const BYTES_OF_A_RECORD: usize = 1000;
 const COST_OF_A_TREE: usize = 200;
 
 /// What the filters count in a part of the corpus.
+#[derive(Clone)]
 struct Counts {
     records: u64,
     matched: Vec<u64>,
@@ -65,13 +66,17 @@ pub fn odd(corpus: &Corpus, filters: &Filters) {
                     Ok(ObjectKind::LogFile(folder)) => Some(folder),
                     _ => None,
                 };
-                // An object without records counts nothing, here and there.
-                let _ = reader.read(object(source), folder, |entry| {
+                let before = counts.clone();
+                let read = reader.read(object(source), folder, |entry| {
                     if let Entry::Record { record, .. } = entry {
                         let all = filters.set.filters().iter();
                         counts.add(all.map(|filter| filter.pattern.matches_record(record)));
                     }
                 });
+                if read.is_err() {
+                    // An object without records counts nothing, here and there.
+                    counts = before;
+                }
             }
             counts
         },
