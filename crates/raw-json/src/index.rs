@@ -330,6 +330,7 @@ impl Grammar<'_> {
 struct Matcher<'a> {
     /// Of the entries.
     offsets: &'a [u32],
+    /// As in the index; each entry stands for itself until its bracket is closed.
     behind: &'a mut [u32],
     ends: &'a mut Vec<u32>,
     /// The entries of the open brackets.

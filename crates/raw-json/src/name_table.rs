@@ -39,6 +39,7 @@ struct Slot {
 /// Of a name: different for different names of up to [`WHOLE_BYTES`].
 #[derive(Debug, Clone, Copy, Default)]
 struct Key {
+    /// The first eight bytes, zeros behind a shorter name.
     first: u64,
     /// The bytes from 8 to 16 of a name that has them, else 0.
     second: u64,
